@@ -1,0 +1,1 @@
+"""The runtime: guarded native entries, results, errors, code loading."""
