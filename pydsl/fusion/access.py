@@ -1,0 +1,129 @@
+"""Accesses of statements as regions, and the questions that fusion asks about two of them.
+
+Everything about memory is answered by :mod:`pydsl.analysis`; this page only translates statements into its terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydsl.analysis.overlap import Region, index_map, may_share
+from pydsl.fusion.statement import IndexedLoad, Statement
+from pydsl.ir.affine import Affine
+from pydsl.loops.ir import Buffer, Load, Product, Space, Var
+
+Ranges = dict[Any, tuple[int | None, int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One access of a statement: ``address`` over its variables; ``whole`` when the address depends on loaded indices."""
+
+    buffer: Buffer
+    address: Affine
+    itemsize: int
+    vars: tuple[Var, ...]
+    extents: tuple[Affine, ...]
+    whole: bool = False
+
+    def region(self) -> Region | None:
+        """The accessed elements as a strided region; None where they are not one."""
+        if self.whole:
+            return None
+        variables = self.vars
+        rest = self.address.without(variables)
+        for symbol in rest.symbols():
+            if isinstance(symbol, Product) and symbol.factor in variables:
+                return None
+        strides = tuple(Affine.of(self.address.coeff(v)) for v in variables)
+        return Region(rest, self.extents, strides, self.itemsize)
+
+
+def written(statement: Statement) -> Access | None:
+    """The access a statement writes."""
+    if statement.buffer is None or statement.dtype is None:
+        return None
+    return Access(
+        statement.buffer,
+        statement.address,
+        statement.dtype.itemsize,
+        statement.vars,
+        statement.extents,
+        whole=bool(statement.terms),
+    )
+
+
+def read(statement: Statement, load: Load | IndexedLoad) -> Access:
+    """One access a statement reads."""
+    return Access(
+        load.buffer,
+        load.offset,
+        load.dtype.itemsize,
+        statement.all_vars,
+        statement.extents + statement.reduce_extents,
+        whole=isinstance(load, IndexedLoad),
+    )
+
+
+def reads(statement: Statement) -> list[Access]:
+    return [read(statement, load) for load in statement.loads()]
+
+
+def roots(buffer: Buffer) -> frozenset[Buffer]:
+    """The buffers whose memory a buffer may stand for."""
+    if buffer.space is not Space.POINTER:
+        return frozenset((buffer,))
+    found: set[Buffer] = set()
+    seen: set[Buffer] = set()
+    work = [buffer]
+    while work:
+        item = work.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        if item.space is Space.POINTER:
+            work.extend(item.targets)
+        else:
+            found.add(item)
+    return frozenset(found)
+
+
+def may_alias(a: Buffer, b: Buffer) -> bool:
+    """Whether two buffers may share memory at all."""
+    if a is b:
+        return True
+    if a.space is not Space.POINTER and b.space is not Space.POINTER:
+        return False
+    return bool(roots(a) & roots(b))
+
+
+def conflict(a: Access, b: Access, ranges: Ranges | None = None) -> bool:
+    """Whether two accesses may touch a common byte, at any two points of their spaces."""
+    if not may_alias(a.buffer, b.buffer):
+        return False
+    if a.buffer is not b.buffer:
+        return True
+    region_a, region_b = a.region(), b.region()
+    if region_a is None or region_b is None:
+        return True
+    return may_share(region_a, region_b, ranges)
+
+
+def element_map(reader: Access, writer: Access) -> list[Affine] | None:
+    """Where the reader's element lies in the writer's space: one index expression per writer variable, or None."""
+    if reader.buffer is not writer.buffer or reader.itemsize != writer.itemsize:
+        return None
+    region_r, region_w = reader.region(), writer.region()
+    if region_r is None or region_w is None:
+        return None
+    return index_map(region_r, region_w, reader.vars)
+
+
+def points(extents: Sequence[Affine], default: int = 256) -> int:
+    """Number of points of a space; a symbolic extent counts as ``default``."""
+    total = 1
+    for extent in extents:
+        total *= extent.value if extent.is_const else default
+    return total

@@ -1,0 +1,194 @@
+"""Forwarding: a load of a value that an earlier statement wrote becomes that value's expression.
+
+Before::
+
+    for i, j in [N, 4]: @t[i, j] = @a[i, j] * 2
+    for i    in [N]:    @c[i]    = @t[i, 1] + 1
+
+After (the write to ``@t`` is then dead)::
+
+    for i in [N]: @c[i] = @a[i, 1] * 2 + 1
+
+Views need no special treatment: the map from the load's index to the index of the write is found from the addresses.
+A load is forwarded when one earlier write covers it, when everything that write has read is still unchanged, and when it
+is cheaper than keeping the value in memory. The cost model knows recomputation: a value that is broadcast is computed
+once per evaluation of the innermost loop it depends on, and an expensive one is kept in memory instead.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydsl.fusion.access import Access, conflict, element_map, may_alias, points, read, written
+from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, cost, rewrite, substitute
+from pydsl.ir.affine import Affine
+from pydsl.loops.ir import Buffer, Expr, Load
+
+
+@dataclass
+class _Use:
+    """One load that an earlier write covers."""
+
+    reader: int
+    load: Load
+    map: list[Affine]
+
+
+@dataclass
+class _Definition:
+    """What is known about the value a statement writes."""
+
+    uses: list[_Use] = field(default_factory=list)
+    blocked: bool = False  # some load needs it in memory
+
+
+class Forwarding:
+    """Forwarding over one straight line of statements.
+
+    Parameters
+    ----------
+    statements: in program order; their expressions are rewritten in place.
+    local: buffers that nothing outside the line reads.
+    """
+
+    def __init__(self, statements: Sequence[Statement], local: set[Buffer]) -> None:
+        self.statements = statements
+        self.local = local
+        self.writes = [written(s) for s in statements]
+        self.writers: dict[Buffer, list[int]] = defaultdict(list)
+        for i, access in enumerate(self.writes):
+            if access is not None:
+                self.writers[access.buffer].append(i)
+        self.definitions: dict[int, _Definition] = defaultdict(_Definition)
+        self.sources: dict[tuple[int, int], tuple[int, list[Affine]]] = {}
+
+    def run(self) -> None:
+        for i in range(len(self.statements)):
+            self._find_sources(i)
+        inlined: set[int] = set()
+        for i, statement in enumerate(self.statements):
+            self._rewrite(i, statement, inlined)
+            if self._should_inline(i):
+                inlined.add(i)
+
+    # --- reaching definitions ---
+
+    def _find_sources(self, i: int) -> None:
+        statement = self.statements[i]
+        for load in statement.loads():
+            access = read(statement, load)
+            for w in self._writers_before(i, load.buffer):
+                write = self.writes[w]
+                assert write is not None
+                if not conflict(access, write):
+                    continue
+                found = self._map(access, w, load)
+                if found is None:
+                    # this write and those before it that may be seen past it must stay in memory
+                    self._block_from(w, access)
+                    break
+                assert isinstance(load, Load)
+                self.definitions[w].uses.append(_Use(i, load, found))
+                self.sources[i, id(load)] = (w, found)
+                break
+
+    def _map(self, access: Access, w: int, load: Load | IndexedLoad) -> list[Affine] | None:
+        writer, write = self.statements[w], self.writes[w]
+        assert write is not None
+        if writer.kind is not StatementKind.MAP or writer.predicate is not None or isinstance(load, IndexedLoad):
+            return None
+        return element_map(access, write)
+
+    def _block_from(self, w: int, access: Access) -> None:
+        for earlier in self._writers_before(w + 1, access.buffer):
+            write = self.writes[earlier]
+            if write is not None and conflict(access, write):
+                self.definitions[earlier].blocked = True
+
+    def _writers_before(self, i: int, buffer: Buffer) -> list[int]:
+        if len(self.writers) < 2 or buffer in self.local:
+            found = [w for w in self.writers.get(buffer, ()) if w < i]
+        else:
+            found = sorted(w for b, ws in self.writers.items() if may_alias(b, buffer) for w in ws if w < i)
+        found.reverse()
+        return found
+
+    # --- decisions ---
+
+    def _should_inline(self, w: int) -> bool:
+        definition = self.definitions.get(w)
+        writer = self.statements[w]
+        if definition is None or not definition.uses or writer.value is None or writer.dtype is None:
+            return False
+        weight = cost(writer.value)
+        if weight == 0 or isinstance(writer.value, Load):
+            return True
+        if writer.buffer not in self.local or definition.blocked:
+            return False
+        if not all(self._unchanged(w, use.reader) for use in definition.uses):
+            return False
+        size = points(writer.extents)
+        evaluations: dict[object, int] = {}
+        for use in definition.uses:
+            reader = self.statements[use.reader]
+            key = (reader.extents + reader.reduce_extents, tuple(_shape(use.map, reader)))
+            evaluations[key] = _evaluations(use.map, reader)
+        traffic = _traffic(size * writer.dtype.itemsize)
+        recompute = sum(evaluations.values()) * weight
+        keep = size * (weight + 2 * traffic) + sum(evaluations.values()) * traffic + 64
+        return recompute <= keep
+
+    def _unchanged(self, w: int, i: int) -> bool:
+        """Whether everything statement ``w`` has read still has its value just before statement ``i``."""
+        writer = self.statements[w]
+        for load in writer.loads():
+            access = read(writer, load)
+            for between in self._writers_before(i, load.buffer):
+                if between < w:
+                    break
+                write = self.writes[between]
+                if write is not None and conflict(access, write):
+                    return False
+        return True
+
+    def _rewrite(self, i: int, statement: Statement, inlined: set[int]) -> None:
+        if not any((i, id(load)) in self.sources for load in statement.loads()):
+            return
+
+        def leaf(node: Expr) -> Expr | None:
+            source = self.sources.get((i, id(node))) if isinstance(node, Load) else None
+            if source is None:
+                return None
+            w, index = source
+            if w not in inlined or not self._unchanged(w, i):
+                return None
+            writer = self.statements[w]
+            assert writer.value is not None
+            statement.absorbed.append(writer.label())
+            return substitute(writer.value, dict(zip(writer.vars, index, strict=True)))
+
+        memo: dict[int, Expr] = {}
+        statement.map_expressions(lambda expr: rewrite(expr, leaf, memo))
+
+
+def _shape(index: list[Affine], reader: Statement) -> list[Affine]:
+    """The map with the reader's variables replaced by their positions, to compare maps of different readers."""
+    mapping = {v: Affine.of(("var", k)) for k, v in enumerate(reader.all_vars)}
+    return [expr.substitute(mapping) for expr in index]
+
+
+def _evaluations(index: list[Affine], reader: Statement) -> int:
+    """How often an expression of these indices is evaluated in the reader's loops, invariants hoisted."""
+    used = {symbol for expr in index for symbol in expr.symbols()}
+    extents = reader.extents + reader.reduce_extents
+    last = max((k for k, v in enumerate(reader.all_vars) if v in used), default=-1)
+    return points(extents[: last + 1])
+
+
+def _traffic(nbytes: int) -> int:
+    """Cost of moving one element through the level of the memory hierarchy that holds ``nbytes``, in vector adds."""
+    if nbytes <= 256 << 10:
+        return 1
+    return 6 if nbytes <= 8 << 20 else 16

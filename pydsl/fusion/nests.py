@@ -1,0 +1,455 @@
+"""Fusion groups: statements become loop nests, and nests over the same space become one.
+
+A nest is a tree: loops hold loops and statements. A statement joins an earlier nest at every depth at which the extents
+agree and every conflict between the two happens in one and the same iteration; below that depth it forms loops of its
+own inside the shared ones. So ``boxes[:, 0]``, ``boxes[:, 2:]`` and ``scores`` of one length share the loop over rows,
+and a row's softmax stays in cache. What may move past what is decided by conflicts of memory alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pydsl.analysis.dependence import lexicographically_nonnegative, only_same_iteration
+from pydsl.analysis.overlap import has_internal_overlap
+from pydsl.fusion.access import Access, conflict, may_alias, read, reads, written
+from pydsl.fusion.dead import used_scalars
+from pydsl.fusion.state import INT64
+from pydsl.fusion.statement import Statement, StatementKind, substitute
+from pydsl.ir.affine import Affine
+from pydsl.loops.ir import Apply, Buffer, Const, Expr, Index, Load, Product, Space, Var
+
+#: statements in one nest; more only make registers spill
+MAX_STATEMENTS = 48
+
+
+@dataclass(eq=False)
+class Nest:
+    """A loop over ``range(extent)`` with its body. ``notes`` say why something did not join."""
+
+    var: Var
+    extent: Affine
+    body: list[Nest | Statement] = field(default_factory=list)
+    reduction: bool = False
+
+    def statements(self) -> Iterator[Statement]:
+        for item in self.body:
+            if isinstance(item, Nest):
+                yield from item.statements()
+            else:
+                yield item
+
+
+Item = Nest | Statement
+
+
+def build_nests(statements: Sequence[Statement], fuse: bool = True) -> list[Item]:
+    """Groups statements into nests, in an order that respects every conflict.
+
+    Parameters
+    ----------
+    fuse: False keeps one nest per statement (for tests and for seeing what fusion gains).
+    """
+    items: list[Item] = []
+    for statement in statements:
+        for part in _prepared(statement):
+            _place(items, part, loop_order(part), (), fuse)
+    return items
+
+
+# --- preparation: overlap with itself, reductions along outer axes ---
+
+
+def _prepared(statement: Statement) -> Iterator[Statement]:
+    if statement.kind in (StatementKind.SCALAR, StatementKind.CHECK):
+        yield statement
+        return
+    if any(e.is_const and e.value == 0 for e in statement.extents):
+        return
+    if _needs_temporary(statement):
+        yield from _through_temporary(statement)
+        return
+    if statement.kind is StatementKind.REDUCE and _accumulates_in_memory(statement):
+        yield from _accumulation(statement)
+        return
+    yield statement
+
+
+def _needs_temporary(statement: Statement) -> bool:
+    """Whether a write may hit an element that a later point of the space still has to read."""
+    write = written(statement)
+    assert write is not None
+    suspects = [r for r in reads(statement) if may_alias(r.buffer, write.buffer) and not _same_element(r, write)]
+    suspects = [r for r in suspects if conflict(r, write)]
+    if not suspects:
+        return False
+    if statement.kind is StatementKind.SCATTER and statement.op is not None and statement.op.attrs.get("accumulate"):
+        suspects = [r for r in suspects if not (r.whole and r.address == write.address)]
+        return bool(suspects)
+    if statement.kind is not StatementKind.MAP or any(r.whole or r.buffer is not write.buffer for r in suspects):
+        return True
+    order = tuple(v for v, _ in loop_order(statement))
+    if all(_reads_first(r, write, order) for r in suspects):
+        return False
+    reversed_order = _reversed(statement)
+    write = written(statement)
+    assert write is not None
+    suspects = [r for r in reads(statement) if may_alias(r.buffer, write.buffer) and not _same_element(r, write)]
+    if all(_reads_first(r, write, order) for r in suspects if conflict(r, write)):
+        statement.notes.append("runs backwards: the destination overlaps the source")
+        return False
+    reversed_order.undo()
+    return True
+
+
+def _same_element(access: Access, write: Access) -> bool:
+    return access.buffer is write.buffer and access.address == write.address and not access.whole and not write.whole
+
+
+def _reads_first(access: Access, write: Access, order: tuple[Var, ...]) -> bool:
+    ranges = _ranges(access)
+    return lexicographically_nonnegative(access, write, order, ranges, ranges)
+
+
+def _ranges(access: Access) -> dict[Var, tuple[int | None, int | None]]:
+    return {v: (0, e.value - 1 if e.is_const else None) for v, e in zip(access.vars, access.extents, strict=True)}
+
+
+class _reversed:
+    """Turns the statement's loops around: every variable ``v`` becomes ``extent - 1 - v``."""
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+        self._apply()
+
+    def _apply(self) -> None:
+        statement = self.statement
+        mapping = {v: e - 1 - Affine.of(v) for v, e in zip(statement.vars, statement.extents, strict=True)}
+        _substitute(statement, mapping)
+
+    undo = _apply  # an involution
+
+
+def _substitute(statement: Statement, mapping: dict[Var, Affine]) -> None:
+    from_index = dict(mapping)
+    load = substitute(Load(statement.buffer, statement.address, INT64), from_index) if statement.buffer is not None else None
+    if isinstance(load, Load):
+        statement.address = load.offset
+    statement.map_expressions(lambda expr: substitute(expr, from_index))
+
+
+def _through_temporary(statement: Statement) -> Iterator[Statement]:
+    """``dst[i] = value`` as ``tmp[i] = value; dst[i] = tmp[i]``."""
+    assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
+    address = Affine.of(0)
+    nbytes = Affine.of(statement.dtype.itemsize)
+    for var, extent in zip(reversed(statement.vars), reversed(statement.extents), strict=True):
+        if nbytes.is_const:
+            address = address + Affine.of(var) * nbytes.value
+        else:
+            address = address + Affine.of(Product.of(var, nbytes))
+        grown = nbytes.mul(extent)
+        if grown is None:
+            size = Var("n", INT64, (0, None))
+            value = Apply("multiply", (Index(nbytes), Index(extent)), INT64)
+            yield Statement(StatementKind.SCALAR, scalar=size, value=value, op=statement.op, name="size")
+            grown = Affine.of(size)
+        nbytes = grown
+    tmp = Buffer("overlap", Space.ARENA, statement.dtype, nbytes)
+    first = Statement(
+        StatementKind.MAP,
+        statement.vars,
+        statement.extents,
+        buffer=tmp,
+        address=address,
+        dtype=statement.dtype,
+        value=statement.value,
+        op=statement.op,
+        name=statement.label(),
+        absorbed=statement.absorbed,
+        notes=["a temporary: the destination overlaps what is read"],
+    )
+    if statement.kind in (StatementKind.REDUCE, StatementKind.CONTRACT):
+        first.kind, first.reduction = statement.kind, statement.reduction
+        first.reduce_vars, first.reduce_extents = statement.reduce_vars, statement.reduce_extents
+    yield first
+    fresh = tuple(Var(v.name, INT64, v.bounds) for v in statement.vars)
+    mapping = {v: Affine.of(w) for v, w in zip(statement.vars, fresh, strict=True)}
+    second = Statement(
+        StatementKind.SCATTER if statement.kind is StatementKind.SCATTER else StatementKind.MAP,
+        statement.vars,
+        statement.extents,
+        buffer=statement.buffer,
+        address=statement.address,
+        dtype=statement.dtype,
+        terms=statement.terms,
+        value=Load(tmp, address, statement.dtype),
+        predicate=statement.predicate,
+        op=statement.op,
+        name="copy back",
+    )
+    _substitute(second, mapping)
+    second.vars = fresh
+    yield second
+
+
+def _accumulates_in_memory(statement: Statement) -> bool:
+    """Whether to run the reduced dimensions outside of the innermost result dimension (a reduction along outer axes)."""
+    if statement.reduction in ("argmax", "argmin") or not statement.vars:
+        return False
+    order = loop_order(statement)
+    if not order:
+        return False
+    inner, extent = order[-1]
+    if extent.is_const and extent.value < 8:
+        return False
+    strides_in = [abs(load.offset.coeff(inner)) for load in statement.loads()]
+    strides_out = [
+        min((abs(load.offset.coeff(r)) for r, e in zip(statement.reduce_vars, statement.reduce_extents, strict=True)
+             if not (e.is_const and e.value == 1)), default=0)
+        for load in statement.loads()
+    ]
+    return bool(strides_in) and sum(strides_in) < sum(strides_out)
+
+
+REDUCTION_OPS = {
+    "sum": "add",
+    "prod": "multiply",
+    "max": "maximum",
+    "min": "minimum",
+    "any": "logical_or",
+    "all": "logical_and",
+    "fmax": "fmax",
+    "fmin": "fmin",
+    "bitwise_and": "bitwise_and",
+    "bitwise_or": "bitwise_or",
+    "bitwise_xor": "bitwise_xor",
+}
+
+
+def identity(reduction: str, dtype: np.dtype[Any]) -> Const:
+    """The neutral element (for max and min the extreme value, since empty reductions were refused before)."""
+    kind = dtype.kind
+    if reduction in ("sum", "bitwise_or", "bitwise_xor", "any"):
+        value = 0
+    elif reduction in ("prod", "all"):
+        value = 1
+    elif reduction == "bitwise_and":
+        value = True if kind == "b" else (-1 if kind == "i" else np.iinfo(dtype).max)
+    elif reduction in ("fmax", "fmin"):
+        value = float("nan")
+    elif kind == "b":
+        value = reduction == "min"
+    elif kind in "iu":
+        info = np.iinfo(dtype)
+        value = info.min if reduction == "max" else info.max
+    else:
+        value = float("-inf") if reduction == "max" else float("inf")
+    return Const(bool(value) if kind == "b" else value, dtype)
+
+
+def combine(reduction: str, acc: Expr, value: Expr, **flags: bool) -> Expr:
+    return Apply(REDUCTION_OPS[reduction], (acc, value), acc.dtype, **flags)
+
+
+def _accumulation(statement: Statement) -> Iterator[Statement]:
+    """A reduction along outer axes: initialise the result, then add row after row to it."""
+    assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
+    yield Statement(
+        StatementKind.MAP,
+        statement.vars,
+        statement.extents,
+        buffer=statement.buffer,
+        address=statement.address,
+        dtype=statement.dtype,
+        value=identity(statement.reduction, statement.dtype),
+        op=statement.op,
+        name=f"{statement.label()} init",
+    )
+    fresh = tuple(Var(v.name, INT64, v.bounds) for v in statement.vars)
+    result = Statement(
+        StatementKind.REDUCE,
+        statement.vars,
+        statement.extents,
+        statement.reduce_vars,
+        statement.reduce_extents,
+        buffer=statement.buffer,
+        address=statement.address,
+        dtype=statement.dtype,
+        value=combine(
+            statement.reduction, Load(statement.buffer, statement.address, statement.dtype), statement.value
+        ),
+        op=statement.op,
+        name=statement.label(),
+        absorbed=statement.absorbed,
+        reduction="in memory",
+    )
+    _substitute(result, {v: Affine.of(w) for v, w in zip(statement.vars, fresh, strict=True)})
+    result.vars = fresh
+    yield result
+
+
+# --- loop order and placement ---
+
+
+def loop_order(statement: Statement) -> list[tuple[Var, Affine]]:
+    """The statement's explicit loops, outermost first: result dimensions by falling stride of the destination."""
+    dims = [
+        (v, e) for v, e in zip(statement.vars, statement.extents, strict=True) if not (e.is_const and e.value == 1)
+    ]
+    if statement.kind is StatementKind.SCATTER or statement.buffer is None:
+        return dims
+    write = written(statement)
+    region = write.region() if write is not None else None
+    if region is not None and all(s.is_const and s.value == 0 for s in region.strides) and dims:
+        return dims
+    if region is None or (region.is_const and has_internal_overlap(region)):
+        return dims  # the last write in row-major order must stay
+    strides = {v: abs(s.value) if s.is_const else None for v, s in zip(statement.vars, region.strides, strict=True)}
+    if not any(s is None for s in strides.values()):
+        dims.sort(key=lambda d: -(strides[d[0]] or 0))
+    if statement.reduction == "in memory":
+        reduced = [
+            (v, e)
+            for v, e in zip(statement.reduce_vars, statement.reduce_extents, strict=True)
+            if not (e.is_const and e.value == 1)
+        ]
+        outermost = min((_stride(statement, v) for v, _ in reduced), default=0)
+        if all(_stride(statement, v) <= outermost for v, _ in dims):
+            return reduced + dims
+        return dims[:-1] + reduced + dims[-1:]
+    return dims
+
+
+def _stride(statement: Statement, var: Var) -> int:
+    return max((abs(load.offset.coeff(var)) for load in statement.loads()), default=0)
+
+
+def _place(
+    items: list[Item], statement: Statement, order: list[tuple[Var, Affine]], common: tuple[Var, ...], fuse: bool
+) -> None:
+    if fuse and order and _may_join(statement):
+        for position in range(len(items) - 1, -1, -1):
+            item = items[position]
+            if isinstance(item, Nest) and _joins(item, statement, order, common):
+                var, _ = order[0]
+                _rename(statement, var, item.var)
+                _place(item.body, statement, order[1:], (*common, item.var), fuse)
+                return
+            if _depends(item, statement, common):
+                break
+    items.append(_own_nest(statement, order))
+
+
+def _own_nest(statement: Statement, order: list[tuple[Var, Affine]]) -> Item:
+    item: Item = statement
+    for var, extent in reversed(order):
+        item = Nest(var, extent, [item], reduction=var in statement.reduce_vars)
+    return item
+
+
+def _may_join(statement: Statement) -> bool:
+    return statement.kind in (StatementKind.MAP, StatementKind.REDUCE) and statement.reduction != "in memory"
+
+
+def _joins(item: Nest, statement: Statement, order: list[tuple[Var, Affine]], common: tuple[Var, ...]) -> bool:
+    var, extent = order[0]
+    if item.extent != extent or item.reduction:
+        return False
+    members = list(item.statements())
+    if len(members) >= MAX_STATEMENTS or any(not _hosts(m, statement, order) for m in members):
+        return False
+    if not any(_related(m, statement) for m in members):
+        return False
+    return all(_same_iteration(m, statement, var, item.var, common) for m in members)
+
+
+def _hosts(member: Statement, statement: Statement, order: list[tuple[Var, Affine]]) -> bool:
+    if member.kind is StatementKind.CONTRACT:
+        # only an epilogue over exactly the result's space
+        return statement.kind is StatementKind.MAP and [e for _, e in order] == [e for _, e in loop_order(member)][-len(order) :]
+    return member.kind in (StatementKind.MAP, StatementKind.REDUCE) and member.reduction != "in memory"
+
+
+def _related(member: Statement, statement: Statement) -> bool:
+    """Whether two statements share a buffer, so that sharing a loop saves memory traffic."""
+    mine = {load.buffer for load in statement.loads()} | {statement.buffer}
+    return member.buffer in mine or any(load.buffer in mine for load in member.loads())
+
+
+def _same_iteration(member: Statement, statement: Statement, var: Var, host: Var, common: tuple[Var, ...]) -> bool:
+    """Whether all conflicts of the two happen at equal values of the loop that they would share."""
+    for a, b in _conflicting(member, statement):
+        mapped = Access(b.buffer, b.address.substitute({var: Affine.of(host)}), b.itemsize,
+                        tuple(host if v is var else v for v in b.vars), b.extents, b.whole)
+        if mapped.whole or a.whole or a.buffer is not b.buffer:
+            return False
+        ranges_a, ranges_b = _ranges(a), _ranges(mapped)
+        for fixed in common:
+            ranges_a.pop(fixed, None)
+            ranges_b.pop(fixed, None)
+        if not only_same_iteration(a, mapped, (host,), ranges_a, ranges_b):
+            return False
+    return True
+
+
+def _conflicting(first: Statement, second: Statement) -> Iterator[tuple[Access, Access]]:
+    """Pairs of accesses on one memory of which at least one writes."""
+    write_first, write_second = written(first), written(second)
+    if write_first is not None:
+        for access in reads(second):
+            if may_alias(access.buffer, write_first.buffer):
+                yield write_first, access
+        if write_second is not None and may_alias(write_first.buffer, write_second.buffer):
+            yield write_first, write_second
+    if write_second is not None:
+        for access in reads(first):
+            if may_alias(access.buffer, write_second.buffer):
+                yield access, write_second
+
+
+def _depends(item: Item, statement: Statement, common: tuple[Var, ...]) -> bool:
+    """Whether the statement must stay behind the item (in one iteration of the common loops)."""
+    members = [item] if isinstance(item, Statement) else item.statements()
+    return any(must_follow(m, statement, common) for m in members)
+
+
+def must_follow(first: Statement, second: Statement, common: tuple[Var, ...] = ()) -> bool:
+    """Whether ``second`` must run after ``first``."""
+    if first.scalar is not None and first.scalar in used_scalars(second):
+        return True
+    if first.kind is StatementKind.CHECK and _visible(second):
+        return True
+    if second.kind is StatementKind.CHECK and (_visible(first) or first.kind is StatementKind.CHECK):
+        return True
+    if StatementKind.CHECK in (first.kind, second.kind) and _guarded(first, second):
+        return True
+    return any(conflict(_inside(a, common), _inside(b, common)) for a, b in _conflicting(first, second))
+
+
+def _guarded(first: Statement, second: Statement) -> bool:
+    """A check guards the loads at loaded indices that come after it."""
+    return first.kind is StatementKind.CHECK and any(r.whole for r in reads(second))
+
+
+def _inside(access: Access, common: tuple[Var, ...]) -> Access:
+    if not common:
+        return access
+    kept = [(v, e) for v, e in zip(access.vars, access.extents, strict=True) if v not in common]
+    return Access(
+        access.buffer, access.address, access.itemsize, tuple(v for v, _ in kept), tuple(e for _, e in kept), access.whole
+    )
+
+
+def _visible(statement: Statement) -> bool:
+    """Whether the statement writes memory that the caller sees even when the function raises."""
+    return statement.buffer is not None and statement.buffer.space in (Space.ARG, Space.GLOBAL, Space.POINTER)
+
+
+def _rename(statement: Statement, var: Var, host: Var) -> None:
+    _substitute(statement, {var: Affine.of(host)})
+    statement.vars = tuple(host if v is var else v for v in statement.vars)

@@ -1,0 +1,1 @@
+"""The tensor IR: types, operations, text form, verifier and reference interpreter."""
