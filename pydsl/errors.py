@@ -285,14 +285,20 @@ class _LocatedKeyError(KeyError):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __reduce__(self) -> tuple[type[KeyError], tuple[object, ...]]:
+        return KeyError, self.args
+
+
+_LocatedKeyError.__module__, _LocatedKeyError.__qualname__ = "builtins", "KeyError"  # as a traceback shows it
+
 
 def user_error(
     exc_class: type[BaseException], message: str, location: SourceLocation | None = None
 ) -> BaseException:
     """The exception that NumPy or Python would raise, its message followed by the user's line and carets.
 
-    `exc_class` need not take a bare message (some private classes of NumPy want a ufunc and dtypes): then the nearest
-    base class that does is used. The place is also kept as the attribute `location`.
+    `exc_class` may be a private class of NumPy (which want a ufunc and dtypes) or otherwise not take a bare message:
+    then the nearest base class that does is used. The place is also kept as the attribute `location`.
     """
     text = render(message, location)
     error = _instance(exc_class, text)
@@ -304,6 +310,8 @@ def _instance(exc_class: type[BaseException], text: str) -> BaseException:
     if issubclass(exc_class, KeyError):
         return _LocatedKeyError(text)
     for candidate in exc_class.__mro__:
+        if candidate.__module__.startswith("numpy._"):
+            continue
         try:
             error: BaseException = candidate(text)
         except TypeError:
