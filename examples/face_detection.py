@@ -3,7 +3,7 @@ pydsl.
 
 Run `python examples/face_detection.py [--output FOLDER] [--runs N]` with the extra `examples` installed. It
 prints the faces, the number of boxes after each step and the times of every function, compiled and as plain
-NumPy, and writes `face_detection.png` and the operation DAG of one function as `face_detection_dag.svg`.
+NumPy, and writes `face_detection.png` and the operation DAG of one function as `face_detection.svg`.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     picture = options.output / "face_detection.png"
     draw_faces(photograph, compiled.faces, picture)
     print(f"\nwrote {picture}")
-    if save_graph(first, picture.with_name("face_detection_dag.svg")):
-        print(f"wrote {picture.with_name('face_detection_dag.svg')}")
+    if save_graph(first, picture.with_name("face_detection.svg")):
+        print(f"wrote {picture.with_name('face_detection.svg')}")
 
     if compiled.counts != plain.counts:
         print("the compiled cascade and plain NumPy found different numbers of boxes")
