@@ -41,9 +41,9 @@ def speedup_chart(records: Sequence[Record]) -> str:
         f'<text x="{LEFT}" y="18" font-size="14">Warm calls: times faster than NumPy</text>',
     ]
     for i, (peer, colour) in enumerate(COLOURS.items()):
-        x = LEFT + 90 * i
-        parts.append(f'<rect x="{x}" y="27" width="10" height="10" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 15}" y="36">{peer}</text>')
+        swatch = LEFT + 90 * i
+        parts.append(f'<rect x="{swatch}" y="27" width="10" height="10" fill="{colour}"/>')
+        parts.append(f'<text x="{swatch + 15}" y="36">{peer}</text>')
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         x = at(10.0**power)
         stroke = "#444" if power == 0 else "#ddd"

@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first = Runner(plain=False)
     compiled = detect(photograph, networks, first)
     plain = detect(photograph, networks, Runner(plain=True))
-    plain_runs, warm_runs = [], []
+    plain_runs: list[Times] = []
+    warm_runs: list[Times] = []
     for _ in range(options.runs):  # taken in turns, so that both see the same machine
         for is_plain, runs in ((True, plain_runs), (False, warm_runs)):
             runner = Runner(is_plain)

@@ -92,7 +92,7 @@ def relation(x: np.ndarray, y: np.ndarray) -> tuple[Any, ...]:
         return ("same object",)
     if x.size == 0 or y.size == 0 or not np.may_share_memory(x, y):
         return ("apart",)
-    if not np.shares_memory(x, y, max_work=10**6):
+    if not np.shares_memory(x, y):
         return ("apart",)
     offset = x.__array_interface__["data"][0] - y.__array_interface__["data"][0]
     return ("view", offset, tuple(s for s, n in zip(x.strides, x.shape, strict=False) if n > 1))
