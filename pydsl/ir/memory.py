@@ -57,14 +57,13 @@ class Memory:
     @staticmethod
     def of_arrays(arrays: Sequence[Array], base: int, writeable: bool, name: str) -> Memory:
         """The memory from the lowest to the highest byte of some arrays; offset 0 is the address ``base``."""
-        low, high = zip(*(np.lib.array_utils.byte_bounds(a) for a in arrays if a.size), strict=True) or (
-            (),
-            (),
-        )
-        if not low:
+        bounds = [np.lib.array_utils.byte_bounds(array) for array in arrays if array.size]
+        if not bounds:
             return Memory(np.empty(0, np.uint8), 0, writeable, name, arrays)
-        first, size = min(low), max(high) - min(low)
-        data = np.frombuffer((ctypes.c_ubyte * size).from_address(first), np.uint8)
+        first = min(low for low, _ in bounds)
+        size = max(high for _, high in bounds) - first
+        block = memoryview((ctypes.c_ubyte * size).from_address(first)).cast("B")
+        data = np.frombuffer(block, np.uint8)
         return Memory(data, first - base, writeable, name, arrays)
 
     def view(self, dtype: DType, shape: Sequence[int], strides: Sequence[int], offset: int) -> Array:

@@ -1,4 +1,4 @@
-"""Small functions of the tensor IR, made by hand: for tests of the printer, the parser, the verifier and the interpreter."""
+"""Small functions of the tensor IR, made by hand, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def shift_in_place(x: np.ndarray[Any, Any]) -> Function:
 
 
 def loop_sum(x: np.ndarray[Any, Any]) -> Function:
-    """`s = 0.0; for i in range(len(x)): s += x[i]; x[i] = s` and a tensor carried by reference: the result is a view."""
+    """`s = 0.0; for i in range(len(x)): s += x[i]; x[i] = s`."""
     m = Maker("loop_sum")
     (a,) = m.array_args("x", x)
     zero, n = m.const(0), m.const(x.size)
