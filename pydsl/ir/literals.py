@@ -7,7 +7,6 @@ its position.
 from __future__ import annotations
 
 import builtins
-import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -23,8 +22,6 @@ ERROR_MODULES: dict[str, ModuleType] = {
     "numpy.exceptions": np.exceptions,
     "numpy.linalg": np.linalg,
 }
-
-_NAME = re.compile(r"[^\W\d]\w*\Z")
 
 
 def literal(value: object, symbol: Callable[[Symbol], str], table: list[Any]) -> str:
@@ -53,12 +50,12 @@ def _object(value: object, symbol: Callable[[Symbol], str], table: list[Any]) ->
         return f"affine({value.text(symbol)})"
     if isinstance(value, np.dtype):
         return f"dtype({value.name})"
-    if isinstance(value, np.ufunc) and getattr(np, value.__name__, None) is value:
-        return f"ufunc({value.__name__})"
+    name: str = getattr(value, "__name__", "")
+    if isinstance(value, np.ufunc) and getattr(np, name, None) is value:
+        return f"ufunc({name})"
     if isinstance(value, type) and issubclass(value, BaseException):
-        for module in ERROR_MODULES.values():
-            if getattr(module, value.__name__, None) is value and _NAME.match(value.__name__):
-                return f"error({value.__name__})"
+        if any(getattr(module, name, None) is value for module in ERROR_MODULES.values()):
+            return f"error({name})"
     table.append(value)
     return f"object({len(table) - 1})"
 
