@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydsl.analysis.overlap import Region, index_map, may_share
+from pydsl.analysis.overlap import Region, has_internal_overlap, index_map, may_share
 from pydsl.fusion.statement import IndexedLoad, Statement
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import Buffer, Load, Product, Space, Var
@@ -116,7 +116,7 @@ def element_map(reader: Access, writer: Access) -> list[Affine] | None:
     if reader.buffer is not writer.buffer or reader.itemsize != writer.itemsize:
         return None
     region_r, region_w = reader.region(), writer.region()
-    if region_r is None or region_w is None:
+    if region_r is None or region_w is None or has_internal_overlap(region_w):
         return None
     return index_map(region_r, region_w, reader.vars)
 

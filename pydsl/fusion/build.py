@@ -239,6 +239,22 @@ def _contract(op: Op, state: LoweringState) -> list[Statement]:
     return [statement]
 
 
+def copy_statement(src: TensorType, dst: TensorType, state: LoweringState) -> Statement:
+    """``dst[i] = src[i]`` over one shape."""
+    variables, extents = space(dst.shape, state)
+    index = indices(variables, extents)
+    return Statement(
+        StatementKind.MAP,
+        variables,
+        extents,
+        buffer=state.buffer(dst.storage),
+        address=state.address(dst, index),
+        dtype=dst.dtype,
+        value=state.load(src, index),
+        name="copy out",
+    )
+
+
 def _load(op: Op, state: LoweringState) -> list[Statement]:
     return [_bind(op, op.result, state.load(op.operands[0].tensor, ()), state)]
 

@@ -32,11 +32,15 @@ class LoweringState:
     buffers: the buffer of each storage, made on first use.
     scalars: the expression of each scalar value.
     errors: all the ways to fail.
+    sizes: sizes, over values, of buffers whose `nbytes` is not set yet.
+    extra_buffers: buffers that stand for no storage (temporaries of the lowering).
     """
 
     buffers: dict[Storage, Buffer] = field(default_factory=dict)
     scalars: dict[Value, Expr] = field(default_factory=dict)
     errors: list[ErrorRecord] = field(default_factory=list)
+    extra_buffers: list[Buffer] = field(default_factory=list)
+    sizes: dict[Buffer, Affine | None] = field(default_factory=dict)
 
     def buffer(self, storage: Storage) -> Buffer:
         known = self.buffers.get(storage)
@@ -59,6 +63,25 @@ class LoweringState:
         if expr.is_const:
             return expr
         return expr.substitute({value: self.symbol(value) for value in expr.symbols()})
+
+    def buffer_of_alloc(self, storage: Storage) -> Buffer:
+        """The buffer of an allocated storage before its size is bound: sizes over unbound scalars are set on use."""
+        known = self.buffers.get(storage)
+        if known is None:
+            nbytes = storage.nbytes
+            known = Buffer(storage.name, Space.ARENA, storage.dtype, nbytes if nbytes is not None and nbytes.is_const else None)
+            self.buffers[storage] = known
+            if known.nbytes is None:
+                self.sizes[known] = nbytes
+        return known
+
+    def size(self, buffer: Buffer) -> Affine:
+        """The size of a buffer in bytes, as an index expression over variables."""
+        if buffer.nbytes is None:
+            pending = self.sizes[buffer]
+            assert pending is not None
+            buffer.nbytes = self.affine(pending)
+        return buffer.nbytes
 
     def symbol(self, value: Value) -> Affine:
         """An integer scalar as an index expression."""

@@ -1,0 +1,239 @@
+"""Between the call and the compiler: arguments as the front end sees them, results and guards as the runtime sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pydsl.errors import InternalCompilerError, UnsupportedError
+from pydsl.frontend.request import (
+    ArgTree,
+    ArraySpec,
+    ReturnArgument,
+    ReturnLeaf,
+    ReturnSequence,
+    ReturnStatic,
+    ScalarSpec,
+    SequenceSpec,
+    StaticSpec,
+    TraceRequest,
+    TraceResult,
+)
+from pydsl.jit.guard_plan import Captured, GuardPlan, plan_guards
+from pydsl.jit.runtime.abi import (
+    ArgResult,
+    ArrayResult,
+    CellGuard,
+    ConstResult,
+    ErrorEntry,
+    Extent,
+    GlobalGuard,
+    NameGuard,
+    Result,
+    ResultList,
+    ResultStorage,
+    ResultTuple,
+    SameOffset,
+    ScalarResult,
+    Slot,
+    Specialization,
+)
+from pydsl.jit.signature import (
+    ArrayLeaf,
+    CompileRequest,
+    LeafPath,
+    ListNode,
+    Node,
+    NumberLeaf,
+    NumpyScalarLeaf,
+    StaticLeaf,
+    TupleNode,
+)
+from pydsl.lowering.function import Lowered
+from pydsl.lowering.results import ArrayLeaf as ArrayValue
+from pydsl.lowering.results import Number, ResultLeaf, SlotNumber
+
+#: estimated run time above which the GIL is released
+RELEASE_NS = 10_000.0
+
+
+def dynamic_leaves(request: CompileRequest) -> list[tuple[LeafPath, ArrayLeaf | NumberLeaf | NumpyScalarLeaf]]:
+    """The leaves that have slots, in slot order."""
+    return [(path, leaf) for path, leaf in request.signature.leaves() if not isinstance(leaf, StaticLeaf)]
+
+
+# --- arguments ---
+
+
+def trace_request(request: CompileRequest) -> TraceRequest:
+    """The arguments in the front end's terms: arrays that overlap share a group."""
+    numbers = {path: number for number, (path, _) in enumerate(dynamic_leaves(request))}
+    groups = _groups(request)
+
+    def tree(node: Node, path: LeafPath) -> ArgTree:
+        match node:
+            case ArrayLeaf():
+                group, offset = groups[path]
+                return ArraySpec(node.dtype, node.shape, node.strides, node.writeable, group, offset, numbers[path])
+            case NumberLeaf():
+                return ScalarSpec(np.dtype(_PYTHON_DTYPES[node.cls]), True, numbers[path])
+            case NumpyScalarLeaf():
+                return ScalarSpec(node.dtype, False, numbers[path])
+            case StaticLeaf():
+                return StaticSpec(node.value)
+            case TupleNode():
+                return SequenceSpec(tuple(tree(n, (*path, k)) for k, n in enumerate(node.items)), node.cls)
+            case ListNode():
+                return SequenceSpec(tuple(tree(n, (*path, k)) for k, n in enumerate(node.items)), list)
+        raise UnsupportedError.at(None, f"an argument of type {type(node).__name__}", "pass arrays, numbers, tuples or lists")
+
+    paths = {argument.path: argument.node for argument in request.signature.arguments}
+    params: dict[str, ArgTree] = {}
+    for name, node in request.parameters().items():
+        if (name,) in paths:
+            params[name] = tree(node, (name,))
+        else:  # *args: the items are arguments of their own
+            items = [(path, n) for path, n in paths.items() if path[0] == name]
+            params[name] = SequenceSpec(tuple(tree(n, path) for path, n in items), tuple)
+    return TraceRequest(request.function, params, request.options)
+
+
+_PYTHON_DTYPES: dict[type, Any] = {int: np.int64, float: np.float64, complex: np.complex128}
+
+
+def _groups(request: CompileRequest) -> dict[LeafPath, tuple[int, int]]:
+    """Group and offset of element 0 from the group's lowest address, for every array leaf."""
+    arrays = {path: leaf for path, leaf in dynamic_leaves(request) if isinstance(leaf, ArrayLeaf)}
+    position: dict[LeafPath, tuple[LeafPath, int]] = {path: (path, 0) for path in arrays}
+    changed = True
+    while changed:
+        changed = False
+        for overlap in request.signature.overlaps:
+            root, at = position[overlap.first]
+            other, there = position[overlap.second]
+            if root == other:
+                continue
+            # move the second's group so that its address agrees
+            shift = at + overlap.delta - there
+            for path, (member, offset) in list(position.items()):
+                if member == other:
+                    position[path] = (root, offset + shift)
+            changed = True
+    lowest: dict[LeafPath, int] = {}
+    for path, (root, offset) in position.items():
+        low = offset + sum((n - 1) * s for n, s in zip(arrays[path].shape, arrays[path].strides, strict=True) if s < 0 and n > 1)
+        lowest[root] = min(lowest.get(root, low), low)
+    numbers = {root: number for number, root in enumerate(dict.fromkeys(root for root, _ in position.values()))}
+    return {path: (numbers[root], offset - lowest[root]) for path, (root, offset) in position.items()}
+
+
+# --- the specialization ---
+
+
+def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowered) -> Specialization:
+    """Guards, result trees and errors of a compiled kernel.
+
+    Raises
+    ------
+    UnsupportedError: a global array shares memory with an argument and one of them is written.
+    """
+    leaves = dynamic_leaves(request)
+    captured = tuple(Captured(("<global>", k), s.data) for k, (s, _) in enumerate(lowered.implicit))
+    storages = [v.tensor.storage if v.is_tensor else None for v in traced.function.body.args]
+    written = [path for (path, _), s in zip(leaves, storages, strict=True) if s in lowered.written_arguments]
+    written += [c.path for c, (s, _) in zip(captured, lowered.implicit, strict=True) if s in lowered.written_arguments]
+    plan = plan_guards(request, written, captured)
+    order = [path for path, _ in leaves] + [c.path for c in captured]
+    expected = lowered.arguments + [slot for _, slot in lowered.implicit]
+    if [plan.slots[path] for path in order] != expected:
+        raise InternalCompilerError("argument slots of the kernel and of its guards differ", stage="contract")
+    _refuse_aliased_globals(request, captured, plan)
+    function = lowered.function
+    paths = [plan.paths[path] for path in order]
+    payload = max((len(e.payload) for e in function.errors), default=0)
+    return Specialization(
+        name=function.name,
+        call_form=request.signature.call_form,
+        guards=plan.guards,
+        results=tuple(_results(traced, lowered, paths)),
+        n_slots=function.n_slots,
+        implicit=plan.implicit,
+        name_guards=tuple(_name_guards(traced)),
+        overlaps=plan.overlaps,
+        storages=tuple(
+            ResultStorage(
+                info.dtype,
+                tuple(map(_extent, info.shape)),
+                tuple(map(_extent, info.strides)),
+                paths[info.made_by] if isinstance(info.made_by, int) else info.made_by,
+                info.slot,
+            )
+            for info in lowered.storages
+        ),
+        errors=tuple(
+            ErrorEntry(e.error, e.message, e.loc, tuple("f64" if d.kind == "f" else "i64" for d in e.payload))
+            for e in function.errors
+        ),
+        payload_slot=function.payload_slot,
+        payload_count=payload,
+        release_gil=function.cost_ns > RELEASE_NS,
+    )
+
+
+def _refuse_aliased_globals(request: CompileRequest, captured: tuple[Captured, ...], plan: GuardPlan) -> None:
+    slots = {plan.slots[c.path] for c in captured}
+    for guard in plan.overlaps:
+        if isinstance(guard, SameOffset) and slots & {guard.first, guard.second}:
+            raise UnsupportedError.at(
+                None,
+                f"{request.function.__name__} writes memory that a global array and an argument share",
+                "pass the global array as an argument too",
+            )
+
+
+def _name_guards(traced: TraceResult) -> Iterator[NameGuard]:
+    for namespace, name, obj in traced.read_globals:
+        yield GlobalGuard(namespace, name, obj)
+    for cell, obj in traced.read_cells:
+        yield CellGuard(cell, obj)
+
+
+def _results(traced: TraceResult, lowered: Lowered, paths: list[Any]) -> Iterator[Result]:
+    for site, tree in enumerate(traced.function.returns):
+        leaves = lowered.results.get(site)
+        # a site that turned out to be unreachable keeps its number
+        yield ConstResult(None) if leaves is None else _result(tree, leaves, paths)
+
+
+def _result(tree: Any, leaves: list[ResultLeaf], paths: list[Any]) -> Result:
+    match tree:
+        case ReturnArgument():
+            return ArgResult(paths[tree.leaf])
+        case ReturnStatic():
+            return ConstResult(tree.value)
+        case ReturnSequence():
+            items = tuple(_result(item, leaves, paths) for item in tree.items)
+            return ResultList(items) if tree.type is list else ResultTuple(items, tree.type)
+        case ReturnLeaf():
+            leaf = leaves[tree.operand]
+            if isinstance(leaf, ArrayValue):
+                return ArrayResult(
+                    leaf.storage,
+                    leaf.dtype,
+                    tuple(map(_extent, leaf.shape)),
+                    tuple(map(_extent, leaf.strides)),
+                    _extent(leaf.offset),
+                    leaf.writeable,
+                )
+            return ScalarResult(leaf.dtype, leaf.weak, leaf.slot)
+        case None:
+            return ConstResult(None)
+    raise InternalCompilerError(f"no result for {type(tree).__name__}", stage="contract")
+
+
+def _extent(number: Number) -> Extent:
+    return Slot(number.index) if isinstance(number, SlotNumber) else number
+
+

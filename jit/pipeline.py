@@ -1,0 +1,129 @@
+"""The compiler on one page: from a call's description to LLVM IR and the record that the runtime needs.
+
+    trace            Python source              -> tensor IR       pydsl.frontend
+    clean            tensor IR                  -> tensor IR       pydsl.transforms
+    fuse and lower   tensor IR -> operation DAG -> loop IR         pydsl.fusion, pydsl.lowering
+    simplify         loop IR                    -> loop IR         pydsl.loops.passes
+    schedule         loop IR                    -> loop IR         pydsl.loops.schedule
+    plan memory      loop IR                    -> loop IR         pydsl.lowering.memory
+    emit             loop IR                    -> LLVM IR         pydsl.jit.llvm
+
+What a call looks like to the native entry (guards, results, errors) is put together in `pydsl.jit.contract`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydsl import knobs
+from pydsl.frontend.trace import trace
+from pydsl.ir.core import Function
+from pydsl.ir.verifier import verify
+from pydsl.jit.contract import specialization, trace_request
+from pydsl.jit.cpu.compile import assembly, optimize, optimized_ir, target_machine
+from pydsl.jit.llvm import emit_kernel, host_target
+from pydsl.jit.runtime.abi import CompiledSpecialization
+from pydsl.jit.runtime.threads import thread_count
+from pydsl.jit.signature import CompileRequest
+from pydsl.loops.cost import estimate
+from pydsl.loops.ir import LoopFunction, Space
+from pydsl.loops.passes.collapse import collapse
+from pydsl.loops.passes.products import bind_products
+from pydsl.loops.passes.scalar_replacement import remove_unread, scalar_replacement
+from pydsl.loops.passes.unroll import unroll_short
+from pydsl.loops.schedule.auto import ScheduleReport, schedule
+from pydsl.lowering.function import Lowered, lower_function
+from pydsl.lowering.memory import MemoryPlan, plan_memory
+from pydsl.transforms.dce import eliminate_dead_code
+
+
+@dataclass
+class Compilation:
+    """Everything known about one compilation, for `explain`, `inspect` and `graph`.
+
+    Parameters
+    ----------
+    times: seconds by stage, in order.
+    """
+
+    request: CompileRequest
+    function: Function
+    lowered: Lowered
+    loops: LoopFunction
+    plan: MemoryPlan
+    schedule: ScheduleReport
+    llvm: str
+    times: dict[str, float] = field(default_factory=dict)
+
+    def optimized(self) -> str:
+        """LLVM IR after the backend's passes."""
+        return optimized_ir(self.llvm)
+
+    def asm(self) -> str:
+        """Assembly of this machine."""
+        return assembly(self.llvm)
+
+
+class _Stages:
+    """Runs the stages one after the other, timing each."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, float] = {}
+
+    def __call__(self, name: str, run: Callable[..., Any], *args: Any) -> Any:
+        start = time.perf_counter()
+        result = run(*args)
+        self.times[name] = self.times.get(name, 0.0) + time.perf_counter() - start
+        return result
+
+
+def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
+    """Compiles one function for one signature.
+
+    Raises
+    ------
+    UnsupportedError: the function uses what the compiler does not support; all findings at once.
+    StaticsNeeded: values of arguments that must be known at compile time.
+    """
+    stage = _Stages()
+    traced = stage("trace", trace, trace_request(request))
+    function: Function = traced.function
+    verifying = knobs.VERIFY.get()
+    if verifying:
+        stage("verify", verify, function)
+    stage("clean", eliminate_dead_code, function)
+    if verifying:
+        stage("verify", verify, function)
+    lowered: Lowered = stage("lower", lower_function, function)
+    loops = lowered.function
+    stage("simplify", simplify, lowered)
+    report: ScheduleReport = stage("schedule", schedule, loops.body, thread_count())
+    plan: MemoryPlan = stage("memory", place_buffers, loops)
+    loops.cost_ns = estimate(loops.body)
+    text: str = stage("emit", emit_kernel, loops, host_target())
+    spec = specialization(request, traced, lowered)
+    compilation = Compilation(request, function, lowered, loops, plan, report, text, stage.times)
+    return CompiledSpecialization(spec, text, optimize, target_machine(), compilation)
+
+
+def simplify(lowered: Lowered) -> None:
+    """The loop IR passes, in order."""
+    loops = lowered.function
+    body = collapse(loops.body)
+    body = unroll_short(body)
+    body = scalar_replacement(body)
+    temporaries = {b for segment in lowered.segments for b in segment.local}
+    body = remove_unread(body, temporaries)
+    loops.body = bind_products(body, [var for var, _ in loops.scalars])
+
+
+def place_buffers(loops: LoopFunction) -> MemoryPlan:
+    """Plans the temporaries and lists the buffers that are still in use."""
+    plan, used = plan_memory(loops.body)
+    loops.arena = plan.arena
+    kept = [b for b in loops.buffers if b.space in (Space.ARG, Space.GLOBAL)]
+    loops.buffers = list(dict.fromkeys([*kept, *used]))
+    return plan

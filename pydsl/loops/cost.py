@@ -1,0 +1,55 @@
+"""A rough cost model of loop IR: nanoseconds on one core. It decides about threads and the GIL, nothing else."""
+
+from __future__ import annotations
+
+from pydsl.ir.record import RECORDS, Cost
+from pydsl.loops.ir import Apply, Contract, Expr, For, Gemm, Index, Load, Stmt, Store, While
+from pydsl.loops.walk import blocks, expressions
+
+#: a symbolic extent counts as this many iterations
+DEFAULT_TRIPS = 128
+_NS = {Cost.FREE: 0.0, Cost.CHEAP: 0.05, Cost.DIVIDE: 0.3, Cost.HEAVY: 1.0}
+_ACCESS_NS = 0.1
+_FLOPS_PER_NS = 20.0
+
+
+def estimate(body: list[Stmt]) -> float:
+    """Estimated run time of a statement list in nanoseconds."""
+    return sum(_stmt(s) for s in body)
+
+
+def _stmt(stmt: Stmt) -> float:
+    own = sum(_expr(e) for e in expressions(stmt))
+    match stmt:
+        case For():
+            extent = stmt.stop - stmt.start
+            trips = extent.value if extent.is_const else DEFAULT_TRIPS
+            return max(0, trips) * estimate(stmt.body)
+        case While():
+            return DEFAULT_TRIPS * (own + estimate(stmt.header) + estimate(stmt.body))
+        case Store():
+            return own + _ACCESS_NS
+        case Contract():
+            points = stmt.n[1]
+            for _, extent, _ in stmt.m:
+                points *= extent
+            work = points
+            for extent, _, _ in stmt.k:
+                work *= extent
+            return work / _FLOPS_PER_NS + points * estimate(stmt.epilogue)
+        case Gemm():
+            work = 1.0
+            for extent in (stmt.m, stmt.n, stmt.k):
+                work *= extent.value if extent.is_const else DEFAULT_TRIPS
+            return work / _FLOPS_PER_NS
+        case _:
+            return own + sum(estimate(b) for b in blocks(stmt))
+
+
+def _expr(expr: Expr) -> float:
+    if isinstance(expr, Apply):
+        record = RECORDS.get(expr.name)
+        return _NS[record.cost if record is not None else Cost.CHEAP] + sum(_expr(a) for a in expr.args)
+    if isinstance(expr, Load):
+        return _ACCESS_NS
+    return 0.0 if isinstance(expr, Index) else 0.0

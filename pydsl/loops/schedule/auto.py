@@ -1,0 +1,70 @@
+"""The automatic schedule: which loops run as vectors, which on threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydsl.loops.cost import estimate
+from pydsl.loops.ir import For, LoopKind, Stmt
+from pydsl.loops.schedule.dependences import independent, only_scalar_work
+from pydsl.loops.walk import blocks, walk
+
+#: a loop runs on threads when it is estimated to take longer than this
+PARALLEL_NS = 150_000.0
+
+
+@dataclass
+class ScheduleReport:
+    """What was decided: loops on threads and, for long loops that are not, why."""
+
+    parallel: list[str] = field(default_factory=list)
+    serial: list[str] = field(default_factory=list)
+
+
+def schedule(body: list[Stmt], threads: int) -> ScheduleReport:
+    """Marks loops in place.
+
+    Parameters
+    ----------
+    threads: number of threads that parallel loops would have; 1 leaves all loops on one.
+    """
+    report = ScheduleReport()
+    for stmt in body:
+        _schedule(stmt, threads, report)
+    return report
+
+
+def _schedule(stmt: Stmt, threads: int, report: ScheduleReport) -> None:
+    if isinstance(stmt, For):
+        stmt.independent = independent(stmt)
+        if threads > 1 and _parallel(stmt, threads, report):
+            for inner in stmt.body:
+                _schedule(inner, 1, report)
+            return
+        if not any(isinstance(s, For) for s in walk(stmt.body)):
+            if stmt.independent and stmt.kind is LoopKind.SERIAL:
+                stmt.kind = LoopKind.VECTOR
+            return
+    for block in blocks(stmt):
+        for inner in block:
+            _schedule(inner, threads, report)
+
+
+def _parallel(loop: For, threads: int, report: ScheduleReport) -> bool:
+    cost = estimate([loop])
+    if cost < PARALLEL_NS:
+        return False
+    name = f"{loop.var.name} in [0, {loop.stop})"
+    extent = loop.stop - loop.start
+    if extent.is_const and extent.value < threads:
+        report.serial.append(f"{name}: only {extent.value} iterations")
+        return False
+    if not loop.independent:
+        report.serial.append(f"{name}: its iterations depend on each other")
+        return False
+    if not only_scalar_work(loop):
+        report.serial.append(f"{name}: it carries a scalar, may raise or allocates")
+        return False
+    loop.kind = LoopKind.PARALLEL
+    report.parallel.append(name)
+    return True

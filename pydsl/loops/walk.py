@@ -1,0 +1,198 @@
+"""Traversal and rewriting of loop IR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydsl.ir.affine import Affine
+from pydsl.loops.ir import (
+    Alloc,
+    AllocResult,
+    Apply,
+    Assign,
+    Buffer,
+    Contract,
+    Copy,
+    Declare,
+    Expr,
+    Fail,
+    For,
+    Gemm,
+    If,
+    Index,
+    Let,
+    Load,
+    Read,
+    Stmt,
+    Store,
+    StoreSlot,
+    Var,
+    While,
+    substitute_index,
+)
+
+
+def blocks(stmt: Stmt) -> list[list[Stmt]]:
+    """The statement lists inside a statement."""
+    match stmt:
+        case For():
+            return [stmt.body]
+        case While():
+            return [stmt.header, stmt.body]
+        case If():
+            return [stmt.then, stmt.orelse]
+        case Contract():
+            return [stmt.epilogue]
+    return []
+
+
+def walk(body: list[Stmt]) -> Iterator[Stmt]:
+    """All statements, outer before inner, in order."""
+    for stmt in body:
+        yield stmt
+        for inner in blocks(stmt):
+            yield from walk(inner)
+
+
+def expressions(stmt: Stmt) -> Iterator[Expr]:
+    """The top expressions of one statement, inner statements excluded."""
+    match stmt:
+        case Let() | Declare() | Assign() | Store() | StoreSlot():
+            yield stmt.value
+        case If() | While():
+            yield stmt.condition
+        case Fail():
+            yield from stmt.payload
+        case _:
+            return
+
+
+def subexpressions(expr: Expr) -> Iterator[Expr]:
+    """An expression and everything below it."""
+    yield expr
+    if isinstance(expr, Apply):
+        for arg in expr.args:
+            yield from subexpressions(arg)
+
+
+def loads(stmt: Stmt) -> Iterator[Load]:
+    """Loads in the top expressions of one statement."""
+    for top in expressions(stmt):
+        for expr in subexpressions(top):
+            if isinstance(expr, Load):
+                yield expr
+
+
+def written_buffers(body: list[Stmt]) -> set[Buffer]:
+    """Every buffer a statement list may write to."""
+    found: set[Buffer] = set()
+    for stmt in walk(body):
+        match stmt:
+            case Store():
+                found.add(stmt.buffer)
+            case Gemm():
+                found.add(stmt.c)
+            case Copy():
+                found.add(stmt.dst)
+            case _:
+                pass
+    return found
+
+
+def affines(stmt: Stmt) -> Iterator[Affine]:
+    """Every index expression of one statement, inner statements excluded."""
+    match stmt:
+        case For():
+            yield stmt.start
+            yield stmt.stop
+        case Store():
+            yield stmt.offset
+        case Alloc() | AllocResult():
+            yield stmt.nbytes
+        case Copy():
+            yield from (stmt.dst_offset, stmt.src_offset, stmt.nbytes)
+        case Gemm():
+            yield from (stmt.m, stmt.n, stmt.k, stmt.a_offset, stmt.lda, stmt.b_offset, stmt.ldb, stmt.c_offset, stmt.ldc)
+        case Contract():
+            yield from (stmt.a_offset, stmt.b_offset)
+        case _:
+            pass
+    for top in expressions(stmt):
+        for expr in subexpressions(top):
+            if isinstance(expr, Load):
+                yield expr.offset
+            elif isinstance(expr, Index):
+                yield expr.expr
+
+
+def map_expr(expr: Expr, fn: Callable[[Expr], Expr | None]) -> Expr:
+    """Rebuilds an expression; ``fn`` may replace any node (its result is not entered)."""
+    replaced = fn(expr)
+    if replaced is not None:
+        return replaced
+    if isinstance(expr, Apply):
+        args = tuple(map_expr(a, fn) for a in expr.args)
+        if all(a is b for a, b in zip(args, expr.args, strict=True)):
+            return expr
+        return Apply(expr.name, args, expr.dtype, expr.reassoc, expr.contract)
+    return expr
+
+
+def substituted(body: list[Stmt], mapping: Mapping[Any, Affine]) -> list[Stmt]:
+    """A copy of a statement list with index variables replaced; variables declared inside become fresh ones."""
+    renamed: dict[Var, Var] = {}
+    index: dict[Any, Affine] = dict(mapping)
+
+    def fresh(var: Var) -> Var:
+        new = Var(var.name, var.dtype, var.bounds)
+        renamed[var] = new
+        index[var] = Affine.of(new)
+        return new
+
+    def affine(expr: Affine) -> Affine:
+        return substitute_index(expr, index)
+
+    def leaf(expr: Expr) -> Expr | None:
+        if isinstance(expr, Load):
+            return Load(expr.buffer, affine(expr.offset), expr.dtype)
+        if isinstance(expr, Index):
+            return Index(affine(expr.expr))
+        if isinstance(expr, Read):
+            if expr.var in renamed:
+                return Read(renamed[expr.var])
+            return Index(mapping[expr.var]) if expr.var in mapping else expr
+        return None
+
+    def copy(stmt: Stmt) -> Stmt:
+        match stmt:
+            case For():
+                start, stop = affine(stmt.start), affine(stmt.stop)
+                var = fresh(stmt.var)
+                return For(var, start, stop, copies(stmt.body), stmt.kind, stmt.independent, stmt.label, stmt.loc)
+            case If():
+                return If(map_expr(stmt.condition, leaf), copies(stmt.then), copies(stmt.orelse))
+            case Let():
+                value = map_expr(stmt.value, leaf)
+                return Let(fresh(stmt.var), value)
+            case Declare():
+                value = map_expr(stmt.value, leaf)
+                return Declare(fresh(stmt.var), value)
+            case Assign():
+                return Assign(renamed.get(stmt.var, stmt.var), map_expr(stmt.value, leaf))
+            case Store():
+                return Store(stmt.buffer, affine(stmt.offset), map_expr(stmt.value, leaf))
+            case StoreSlot():
+                return StoreSlot(stmt.slot, map_expr(stmt.value, leaf))
+            case Fail():
+                return Fail(stmt.error, tuple(map_expr(p, leaf) for p in stmt.payload))
+        raise TypeError(f"{type(stmt).__name__} cannot be copied")
+
+    def copies(stmts: list[Stmt]) -> list[Stmt]:
+        return [copy(s) for s in stmts]
+
+    return copies(body)
+
+
+#: statements that `substituted` can copy
+COPYABLE = (For, If, Let, Declare, Assign, Store, StoreSlot, Fail)

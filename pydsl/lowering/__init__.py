@@ -1,0 +1,1 @@
+"""From the tensor IR with its operation DAG to the loop IR."""

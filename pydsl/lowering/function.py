@@ -1,0 +1,632 @@
+"""Tensor IR functions to loop IR functions: structured control flow around fused straight lines.
+
+A block is cut at its control-flow operations. Every piece between two cuts becomes an operation DAG, is fused into nests and
+lowered; control flow maps one to one. Carried scalars are mutable variables; carried tensor references whose storage changes
+are pointers, and the numbers in their types are scalars carried beside them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pydsl.errors import InternalCompilerError
+from pydsl.fusion.access import reads
+from pydsl.fusion.build import build, copy_statement
+from pydsl.fusion.dead import remove_dead
+from pydsl.fusion.forward import Forwarding
+from pydsl.fusion.nests import Item, Nest, build_nests
+from pydsl.fusion.state import INT64, LoweringState
+from pydsl.fusion.statement import Statement
+from pydsl.ir.affine import Affine
+from pydsl.ir.core import Block, Function, Op, Value, symbols_of
+from pydsl.ir.record import Kind
+from pydsl.ir.types import Origin, Storage, TensorType, c_strides, product
+from pydsl.loops.ir import (
+    Alloc,
+    AllocResult,
+    Apply,
+    Assign,
+    Break,
+    Buffer,
+    Const,
+    Continue,
+    Declare,
+    Expr,
+    Fail,
+    For,
+    If,
+    Index,
+    Let,
+    LoopFunction,
+    Read,
+    Return,
+    SetPointer,
+    Space,
+    Stmt,
+    StoreSlot,
+    Var,
+    While,
+)
+from pydsl.lowering.leaf import lower_item
+from pydsl.lowering.results import ArrayLeaf, Number, ResultLeaf, ScalarLeaf, SlotNumber, StorageInfo
+
+#: automatic memory is used for temporaries up to this many bytes
+LOCAL_BYTES = 512
+
+
+@dataclass
+class Segment:
+    """One fused straight line, kept for reports."""
+
+    ops: list[Op]
+    built: list[Statement]
+    statements: list[Statement]
+    items: list[Item]
+    local: set[Buffer]
+
+
+@dataclass
+class Lowered:
+    """A lowered function with what the runtime and the reports need.
+
+    Parameters
+    ----------
+    arguments: for every leaf argument (block argument), its first ABI slot.
+    implicit: global arrays that are used, in order, with their slots.
+    results: for every return site, its dynamic leaves in operand order.
+    """
+
+    function: LoopFunction
+    arguments: list[int]
+    implicit: list[tuple[Storage, int]]
+    storages: list[StorageInfo]
+    results: dict[int, list[ResultLeaf]]
+    segments: list[Segment]
+    written_arguments: set[Storage]
+
+
+def lower_function(function: Function, fuse: bool = True) -> Lowered:
+    """Lowers a tensor IR function.
+
+    Parameters
+    ----------
+    fuse: False keeps every operation in its own loop nest.
+    """
+    return _FunctionLowering(function, fuse).run()
+
+
+@dataclass
+class _Usage:
+    """Where values and storages are used: the numbers of the straight lines, and whether control flow sees them."""
+
+    segment_of: dict[Op, int] = field(default_factory=dict)
+    scalars: dict[Value, set[int]] = field(default_factory=lambda: defaultdict(set))
+    storages: dict[Storage, set[int]] = field(default_factory=lambda: defaultdict(set))
+    joined: set[Storage] = field(default_factory=set)
+    returned: set[Storage] = field(default_factory=set)
+    top: set[Storage] = field(default_factory=set)
+    primary: dict[Storage, TensorType] = field(default_factory=dict)
+    written: set[Storage] = field(default_factory=set)
+
+
+#: segment number of uses by control flow
+_CONTROL = -1
+
+
+class _FunctionLowering:
+    def __init__(self, function: Function, fuse: bool) -> None:
+        self.source = function
+        self.fuse = fuse
+        self.state = LoweringState()
+        self.usage = _Usage()
+        self.segments: list[Segment] = []
+        self.n_slots = 0
+        self.result_slots: dict[tuple[int, int, int], int] = {}
+        self.storages: list[StorageInfo] = []
+        self.storage_index: dict[Storage, int] = {}
+        self.results: dict[int, list[ResultLeaf]] = {}
+        self.allocated: set[Buffer] = set()
+        self.scalars: list[tuple[Var, int]] = []
+        self.arguments: list[int] = []
+        self.argument_of: dict[Storage, tuple[int, int]] = {}  # leaf number, offset of its element 0
+        self.implicit: list[tuple[Storage, int]] = []
+
+    def run(self) -> Lowered:
+        self._scan()
+        self._bind_arguments()
+        self._place_storages()
+        body = self._block(self.source.body, None)
+        payload = self.n_slots
+        self.n_slots += max((len(e.payload) for e in self.state.errors), default=0)
+        buffers = [*self.state.buffers.values(), *self.state.extra_buffers]
+        function = LoopFunction(
+            self.source.name,
+            body,
+            self.scalars,
+            buffers,
+            self.n_slots,
+            payload,
+            self.state.errors,
+        )
+        return Lowered(
+            function,
+            self.arguments,
+            self.implicit,
+            self.storages,
+            self.results,
+            self.segments,
+            self.usage.written,
+        )
+
+    # --- where things are used ---
+
+    def _scan(self) -> None:
+        usage = self.usage
+        segment = 0
+
+        def visit(block: Block, top: bool) -> None:
+            nonlocal segment
+            segment += 1
+            for op in block.ops:
+                control = op.record.kind is Kind.CONTROL
+                number = _CONTROL if control else segment
+                usage.segment_of[op] = number
+                for value in (*op.operands, *op.results):
+                    note(value, number, top)
+                for symbol in symbols_of(op):
+                    usage.scalars[symbol].add(number)
+                for index in op.record.writes:
+                    usage.written.update(op.operands[index].tensor.storage.roots())
+                if op.record.allocates and op.results and op.result.is_tensor:
+                    storage = op.result.tensor.storage
+                    usage.primary[storage] = op.result.tensor
+                    if top:
+                        usage.top.add(storage)
+                if op.name == "return":
+                    usage.returned.update(v.tensor.storage for v in op.operands if v.is_tensor)
+                for region in op.regions:
+                    for arg in region.args:
+                        note(arg, _CONTROL, False)
+                    visit(region, False)
+                if op.regions:
+                    segment += 1
+
+        def note(value: Value, number: int, top: bool) -> None:
+            type_ = value.type
+            if isinstance(type_, TensorType):
+                usage.storages[type_.storage].add(number)
+                for part in (*type_.shape, *type_.strides, type_.offset):
+                    for symbol in part.symbols():
+                        usage.scalars[symbol].add(number)
+                if type_.storage.nbytes is not None:
+                    for symbol in type_.storage.nbytes.symbols():
+                        usage.scalars[symbol].add(number)
+                if type_.storage.origin is Origin.PHI:
+                    usage.joined.update(_sources(type_.storage))
+            else:
+                usage.scalars[value].add(number)
+
+        visit(self.source.body, True)
+
+    def _bind_arguments(self) -> None:
+        for leaf, value in enumerate(self.source.body.args):
+            self.arguments.append(self.n_slots)
+            if isinstance(value.type, TensorType):
+                storage = value.type.storage
+                if storage not in self.argument_of:
+                    buffer = self.state.buffer(storage)
+                    buffer.slot, buffer.slot_bias = self.n_slots, value.type.offset.value
+                    self.argument_of[storage] = (leaf, value.type.offset.value)
+                self.n_slots += 1
+            else:
+                self.scalars.append((self.state.bind(value), self.n_slots))
+                self.n_slots += 2 if value.scalar.dtype.kind == "c" else 1
+        for storage in self.usage.storages:
+            if storage.origin is Origin.GLOBAL:
+                buffer = self.state.buffer(storage)
+                low = _lowest(storage.data)
+                buffer.slot, buffer.slot_bias = self.n_slots, low
+                self.argument_of[storage] = (len(self.source.body.args) + len(self.implicit), low)
+                self.implicit.append((storage, self.n_slots))
+                self.n_slots += 1
+
+    def _place_storages(self) -> None:
+        usage = self.usage
+        for storage in usage.storages:
+            if storage.origin is not Origin.ALLOC:
+                continue
+            buffer = self.state.buffer_of_alloc(storage)
+            static = storage.nbytes is not None and storage.nbytes.is_const
+            if storage in usage.returned and storage in usage.top:
+                buffer.space = Space.RESULT
+                primary = usage.primary[storage]
+                self._result_storage(storage, buffer, primary, "entry" if static and primary.is_static else "kernel")
+            elif storage in usage.joined or not static:
+                buffer.space = Space.HEAP
+            elif storage.nbytes is not None and storage.nbytes.value <= LOCAL_BYTES:
+                buffer.space = Space.LOCAL
+
+    def _result_storage(self, storage: Storage, buffer: Buffer, primary: TensorType, made_by: Any) -> int:
+        slot = self._slots(1)
+        buffer.slot = slot
+        if made_by == "entry":
+            buffer.space = Space.ARG
+            self.allocated.add(buffer)
+        index = len(self.storages)
+        self.storage_index[storage] = index
+        shape = tuple(self._number(d, (-1 - index, 0, k)) for k, d in enumerate(primary.shape))
+        strides = tuple(self._number(d, (-1 - index, 1, k)) for k, d in enumerate(primary.strides))
+        self.storages.append(StorageInfo(storage.dtype, shape, strides, made_by, slot))
+        return index
+
+    def _slots(self, count: int) -> int:
+        first = self.n_slots
+        self.n_slots += count
+        return first
+
+    def _number(self, expr: Affine, key: tuple[int, int, int]) -> Number:
+        if expr.is_const:
+            return expr.value
+        if key not in self.result_slots:
+            self.result_slots[key] = self._slots(1)
+        return SlotNumber(self.result_slots[key])
+
+    # --- blocks ---
+
+    def _block(self, block: Block, loop: _LoopFrame | None) -> list[Stmt]:
+        out: list[Stmt] = []
+        pending: list[Op] = []
+        for op in block.ops:
+            if op.record.kind is Kind.CONTROL:
+                out.extend(self._straight(pending))
+                pending = []
+                out.extend(self._control(op, loop))
+            else:
+                pending.append(op)
+        out.extend(self._straight(pending))
+        return out
+
+    def _straight(self, ops: list[Op]) -> list[Stmt]:
+        if not ops:
+            return []
+        number = self.usage.segment_of[ops[0]]
+        built: list[Statement] = []
+        for op in ops:
+            built.extend(build(op, self.state))
+        local = {
+            self.state.buffers[s]
+            for s in {v.tensor.storage for op in ops for v in op.results if v.is_tensor}
+            if s.origin is Origin.ALLOC and self.usage.storages[s] == {number} and s not in self.usage.joined
+        }
+        live = {
+            var
+            for op in ops
+            for value in op.results
+            if not value.is_tensor and self.usage.scalars[value] - {number}
+            for var in _variables(self.state.scalars.get(value))
+        }
+        statements = built
+        if self.fuse:
+            statements = remove_dead(statements, local, live)
+            Forwarding(statements, local).run()
+            statements = remove_dead(statements, local, live)
+        items = build_nests(statements, self.fuse)
+        self.segments.append(Segment(ops, built, statements, items, local))
+        out: list[Stmt] = []
+        for item in items:
+            self._allocate(item, out)
+            out.extend(lower_item(item, self.state))
+        return out
+
+    def _allocate(self, item: Item, out: list[Stmt]) -> None:
+        members = item.statements() if isinstance(item, Nest) else [item]
+        for statement in members:
+            for buffer in (statement.buffer, *(access.buffer for access in reads(statement))):
+                if buffer is not None:
+                    self._ensure_allocated(buffer, out)
+
+    def _ensure_allocated(self, buffer: Buffer, out: list[Stmt]) -> None:
+        if buffer.space not in (Space.HEAP, Space.RESULT, Space.ARENA) or buffer in self.allocated:
+            return
+        if buffer.space is Space.ARENA:
+            if self.state.size(buffer).is_const:
+                return
+            buffer.space = Space.HEAP
+        self.allocated.add(buffer)
+        self._emit_alloc(buffer, out)
+
+    def _emit_alloc(self, buffer: Buffer, out: list[Stmt]) -> None:
+        nbytes = self.state.size(buffer)
+        if buffer.space is Space.RESULT:
+            index = next(i for s, i in self.storage_index.items() if self.state.buffers[s] is buffer)
+            storage = next(s for s, i in self.storage_index.items() if i == index)
+            primary = self.usage.primary[storage]
+            out.append(AllocResult(buffer, index, nbytes))
+            for kind, parts in enumerate((primary.shape, primary.strides)):
+                for k, part in enumerate(parts):
+                    slot = self.result_slots.get((-1 - index, kind, k))
+                    if slot is not None:
+                        out.insert(len(out) - 1, StoreSlot(slot, Index(self.state.affine(part))))
+        else:
+            out.append(Alloc(buffer, nbytes))
+
+    # --- control flow ---
+
+    def _control(self, op: Op, loop: _LoopFrame | None) -> list[Stmt]:
+        match op.name:
+            case "for":
+                return self._for(op)
+            case "while":
+                return self._while(op)
+            case "if":
+                return self._if(op, loop)
+            case "return":
+                return self._return(op)
+            case "raise":
+                return self._raise(op)
+            case "break":
+                assert loop is not None
+                return [*loop.leave(self, op.operands), Break()]
+            case "continue":
+                assert loop is not None
+                return [*loop.next(self, op.operands), Continue()]
+        raise InternalCompilerError(f"no lowering for {op.name}")
+
+    def _for(self, op: Op) -> list[Stmt]:
+        start, stop, *inits = op.operands
+        step: int = op.attrs["step"]
+        (region,) = op.regions
+        index, *carried = region.args
+        first, last = self.state.symbol(start), self.state.symbol(stop)
+        out: list[Stmt] = []
+        frame = _LoopFrame(self, carried, op.results)
+        out.extend(frame.enter(self, inits))
+        var = Var(index.hint or "i", INT64, index.bounds)
+        if step == 1:
+            self.state.scalars[index] = Read(var)
+            lower, upper = first, last
+        else:
+            span = last - first + (step - 1 if step > 0 else step + 1)
+            lower = Affine.of(0)
+            if span.is_const:
+                upper = Affine.of(max(0, span.value // step))
+            else:
+                trips = Var("trips", INT64, (None, None))
+                out.append(Let(trips, Apply("floor_divide", (Index(span), Const(step, INT64)), INT64)))
+                upper = Affine.of(trips)
+            var = Var("trip", INT64, (0, upper.value - 1 if upper.is_const else None))
+            self.state.scalars[index] = Index(first + Affine.of(var) * step)
+        body = [*frame.bind(self), *self._block(region, frame)]
+        if region.terminator is not None and region.terminator.name == "yield":
+            body.extend(frame.next(self, region.terminator.operands))
+        out.append(For(var, lower, upper, body, label="user", loc=op.loc))
+        out.extend(frame.exit(self))
+        return out
+
+    def _while(self, op: Op) -> list[Stmt]:
+        header_block, body_block = op.regions
+        frame = _LoopFrame(self, header_block.args, op.results)
+        out = frame.enter(self, op.operands)
+        header = [*frame.bind(self), *self._block(header_block, frame)]
+        assert header_block.terminator is not None
+        condition = self.state.scalar(header_block.terminator.operands[0])
+        body = self._block(body_block, frame)
+        if body_block.terminator is not None and body_block.terminator.name == "yield":
+            body.extend(frame.next(self, body_block.terminator.operands))
+        out.append(While(header, condition, body, op.loc))
+        out.extend(frame.exit(self))
+        return out
+
+    def _if(self, op: Op, loop: _LoopFrame | None) -> list[Stmt]:
+        join = _Join(self, op.results)
+        out = join.declare()
+        branches: list[list[Stmt]] = []
+        for region in op.regions:
+            before = set(self.allocated)
+            body = self._block(region, loop)
+            if region.terminator is not None and region.terminator.name == "yield":
+                body.extend(join.assign(self, region.terminator.operands))
+            branches.append(body)
+            self.allocated = before | {b for b in self.allocated if b.space is not Space.RESULT}
+        out.append(If(self.state.scalar(op.operands[0]), branches[0], branches[1] if len(branches) > 1 else []))
+        out.extend(join.finish(self))
+        return out
+
+    def _raise(self, op: Op) -> list[Stmt]:
+        payload = tuple(self.state.scalar(v) for v in op.operands)
+        error = self.state.error(op.attrs["error"], op.attrs["message"], op, tuple(e.dtype for e in payload))
+        return [Fail(self.state.errors.index(error), payload)]
+
+    # --- results ---
+
+    def _return(self, op: Op) -> list[Stmt]:
+        site: int = op.attrs["site"]
+        out: list[Stmt] = []
+        leaves: list[ResultLeaf] = []
+        for position, value in enumerate(op.operands):
+            if isinstance(value.type, TensorType):
+                leaves.append(self._return_tensor(value, (site, position), out))
+            else:
+                dtype = value.scalar.dtype
+                slot = self._slots(2 if dtype.kind == "c" else 1)
+                out.append(StoreSlot(slot, self.state.scalar(value)))
+                leaves.append(ScalarLeaf(dtype, value.scalar.weak, slot))
+        self.results[site] = leaves
+        out.append(Return(site))
+        return out
+
+    def _return_tensor(self, value: Value, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
+        type_ = value.tensor
+        storage = type_.storage
+        if storage not in self.storage_index:
+            if storage in self.argument_of:
+                leaf, _ = self.argument_of[storage]
+                slot = self.state.buffer(storage).slot
+                assert slot is not None
+                self.storage_index[storage] = len(self.storages)
+                self.storages.append(StorageInfo(storage.dtype, (), (), leaf, slot))
+            else:
+                return self._return_copy(type_, key, out)
+        elif storage in self.usage.top:
+            self._ensure_allocated(self.state.buffer(storage), out)
+        bias = self.argument_of[storage][1] if storage in self.argument_of else 0
+        parts = [*type_.shape, *type_.strides, type_.offset - bias]
+        numbers: list[Number] = []
+        for k, part in enumerate(parts):
+            number = self._number(part, (key[0], key[1], k))
+            if isinstance(number, SlotNumber):
+                out.append(StoreSlot(number.index, Index(self.state.affine(part))))
+            numbers.append(number)
+        rank = type_.rank
+        return ArrayLeaf(
+            self.storage_index[storage],
+            type_.dtype,
+            tuple(numbers[:rank]),
+            tuple(numbers[rank : 2 * rank]),
+            numbers[-1],
+            storage.writeable,
+        )
+
+    def _return_copy(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
+        """A result whose memory is not NumPy's (allocated in a loop or a branch, or constant): copied out."""
+        from_type = type_
+        size = product(from_type.shape)
+        if size is None:
+            raise InternalCompilerError("the size of a returned array is not an index expression")
+        storage = Storage(Origin.ALLOC, "result", from_type.dtype, size * from_type.itemsize)
+        primary = TensorType(
+            from_type.dtype, from_type.shape, c_strides(from_type.shape, from_type.itemsize), Affine.of(0), storage
+        )
+        self.usage.primary[storage] = primary
+        self.usage.top.add(storage)
+        buffer = self.state.buffer_of_alloc(storage)
+        buffer.space = Space.RESULT
+        index = self._result_storage(storage, buffer, primary, "entry" if primary.is_static else "kernel")
+        self._ensure_allocated(buffer, out)
+        copy = copy_statement(from_type, primary, self.state)
+        for item in build_nests([copy]):
+            out.extend(lower_item(item, self.state))
+        info = self.storages[index]
+        return ArrayLeaf(index, from_type.dtype, info.shape, info.strides, 0)
+
+
+def _sources(storage: Storage) -> Iterator[Storage]:
+    yield from storage.sources
+    yield from storage.roots()
+
+
+def _variables(expr: Expr | None) -> Iterator[Var]:
+    if isinstance(expr, Read):
+        yield expr.var
+
+
+def _lowest(array: np.ndarray[Any, Any]) -> int:
+    """Bytes from the lowest address of an array to its first element."""
+    return -sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True) if s < 0 and n > 0)
+
+
+class _Join:
+    """Values that several edges assign: scalars in mutable variables, storages in pointers."""
+
+    def __init__(self, lowering: _FunctionLowering, targets: Sequence[Value]) -> None:
+        self.targets = list(targets)
+        self.vars: dict[Value, Var] = {}
+        self.pointers: dict[Value, Buffer] = {}
+        for value in targets:
+            if isinstance(value.type, TensorType):
+                if value.type.storage.origin is Origin.PHI:
+                    self.pointers[value] = lowering.state.buffer(value.type.storage)
+            else:
+                self.vars[value] = Var(value.hint or "carried", value.scalar.dtype)
+
+    def declare(self) -> list[Stmt]:
+        return [Declare(v, Const(np.zeros((), v.dtype).item(), v.dtype)) for v in self.vars.values()]
+
+    def assign(self, lowering: _FunctionLowering, values: Sequence[Value]) -> list[Stmt]:
+        """Parallel assignment of the edge's values."""
+        state = lowering.state
+        first: list[Stmt] = []
+        second: list[Stmt] = []
+        mutable = set(self.vars.values())
+        several = len(values) > 1
+        for target, value in zip(self.targets, values, strict=True):
+            if target in self.vars:
+                var, expr = self.vars[target], state.scalar(value)
+                if isinstance(expr, Read) and expr.var is var:
+                    continue
+                if expr.dtype != var.dtype:
+                    expr = Apply("cast", (expr,), var.dtype)
+                if several and _reads_any(expr, mutable):
+                    temp = Var("next", var.dtype)
+                    first.append(Let(temp, expr))
+                    expr = Read(temp)
+                second.append(Assign(var, expr))
+            elif target in self.pointers:
+                source = state.buffer(value.tensor.storage)
+                lowering._ensure_allocated(source, first)
+                pointer = self.pointers[target]
+                if source is pointer:
+                    continue
+                if several and source in self.pointers.values():
+                    temp_pointer = Buffer("next", Space.POINTER, source.dtype, targets=[source])
+                    first.append(SetPointer(temp_pointer, source))
+                    source = temp_pointer
+                    state.extra_buffers.append(temp_pointer)
+                second.append(SetPointer(pointer, source))
+        return first + second
+
+    def finish(self, lowering: _FunctionLowering) -> list[Stmt]:
+        """Binds the targets to what was assigned last."""
+        out: list[Stmt] = []
+        for value, var in self.vars.items():
+            fixed = Var(value.hint or "joined", var.dtype, value.bounds)
+            out.append(Let(fixed, Read(var)))
+            lowering.state.scalars[value] = Read(fixed)
+        return out
+
+
+def _reads_any(expr: Expr, variables: set[Var]) -> bool:
+    if isinstance(expr, Read):
+        return expr.var in variables
+    if isinstance(expr, Apply):
+        return any(_reads_any(a, variables) for a in expr.args)
+    return isinstance(expr, Index) and any(s in variables for s in expr.expr.symbols())
+
+
+class _LoopFrame:
+    """The carried values of a loop: block arguments inside, results after it."""
+
+    def __init__(self, lowering: _FunctionLowering, carried: Sequence[Value], results: Sequence[Value]) -> None:
+        self.carried = _Join(lowering, carried)
+        self.results = list(results)
+        self.exit_join = _Join(lowering, results)
+
+    def enter(self, lowering: _FunctionLowering, inits: Sequence[Value]) -> list[Stmt]:
+        return [*self.carried.declare(), *self.carried.assign(lowering, inits)]
+
+    def bind(self, lowering: _FunctionLowering) -> list[Stmt]:
+        return self.carried.finish(lowering)
+
+    def next(self, lowering: _FunctionLowering, values: Sequence[Value]) -> list[Stmt]:
+        return self.carried.assign(lowering, values)
+
+    leave = next
+
+    def exit(self, lowering: _FunctionLowering) -> list[Stmt]:
+        out: list[Stmt] = []
+        for target, source in zip(self.results, self.carried.targets, strict=True):
+            if source in self.carried.vars:
+                var = self.carried.vars[source]
+                fixed = Var(target.hint or "after", var.dtype, target.bounds)
+                out.append(Let(fixed, Read(var)))
+                lowering.state.scalars[target] = Read(fixed)
+            elif target in self.exit_join.pointers:
+                inside = self.carried.pointers.get(source) or lowering.state.buffer(source.tensor.storage)
+                if inside is not self.exit_join.pointers[target]:
+                    out.append(SetPointer(self.exit_join.pointers[target], inside))
+        return out
