@@ -24,6 +24,8 @@ from pydsl.loops.ir import (
     Let,
     Load,
     Read,
+    Release,
+    SetPointer,
     Stmt,
     Store,
     StoreSlot,
@@ -82,6 +84,25 @@ def loads(stmt: Stmt) -> Iterator[Load]:
         for expr in subexpressions(top):
             if isinstance(expr, Load):
                 yield expr
+
+
+def buffers(stmt: Stmt) -> Iterator[Buffer]:
+    """The buffers that one statement uses, inner statements excluded; may repeat."""
+    for load in loads(stmt):
+        yield load.buffer
+    match stmt:
+        case Store() | Alloc() | AllocResult() | Release():
+            yield stmt.buffer
+        case SetPointer():
+            yield from (stmt.pointer, stmt.target)
+        case Copy():
+            yield from (stmt.dst, stmt.src)
+        case Gemm():
+            yield from (stmt.a, stmt.b, stmt.c)
+        case Contract():
+            yield from (stmt.a, stmt.b)
+        case _:
+            pass
 
 
 def written_buffers(body: list[Stmt]) -> set[Buffer]:
