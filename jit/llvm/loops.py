@@ -1,0 +1,148 @@
+"""Loops: their shape in LLVM IR, and the metadata that tells LLVM what is known about them.
+
+A counted loop is emitted rotated (guard, body, test at the end) with the only `nsw` of the whole emitter on its own
+counter. Loops whose iterations are independent carry access groups; the loop vectoriser then needs no run-time checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from pydsl.ir.affine import Affine
+from pydsl.jit.llvm.frame import Frame
+from pydsl.jit.llvm.scalars import single
+from pydsl.loops.ir import Apply, Assign, Expr, For, LoopKind, Read, Stmt, Var, While
+from pydsl.loops.walk import walk
+
+EmitBody: TypeAlias = Callable[[Frame, Sequence[Stmt]], None]
+"""Writes a list of statements."""
+
+_REORDERED = frozenset({"add", "multiply", "maximum", "minimum", "fmax", "fmin"})
+
+
+def emit_for(frame: Frame, loop: For, emit_body: EmitBody) -> None:
+    """A loop of any kind on one thread."""
+    start, stop = frame.index(loop.start), frame.index(loop.stop)
+    properties = _properties(frame, loop)
+    with _access_group(frame, loop) as group:
+        if group:
+            properties.append(frame.unit.module.node(f'!"llvm.loop.parallel_accesses", {group}'))
+
+        def body(counter: str) -> None:
+            frame.bind(loop.var, counter)
+            emit_body(frame, loop.body)
+
+        was_vector = frame.text.vector
+        frame.text.vector = was_vector or loop.kind is LoopKind.VECTOR or loop.independent
+        counted_loop(frame, start, stop, body, properties, nonnegative=_nonnegative(loop.start))
+        frame.text.vector = was_vector
+
+
+def counted_loop(
+    frame: Frame,
+    start: str,
+    stop: str,
+    body: Callable[[str], None],
+    properties: Sequence[str] = (),
+    *,
+    step: int = 1,
+    nonnegative: bool = True,
+) -> None:
+    """``for counter in range(start, stop, step)``: `body` writes one iteration and is given the counter's name."""
+    text = frame.text
+    if _is_number(start) and _is_number(stop) and int(start) >= int(stop):
+        return
+    head, latch, exit_ = text.block("loop"), text.block("next"), text.block("exit")
+    enter = text.block("enter")
+    if not (_is_number(start) and _is_number(stop)):
+        text.branch(text.op(f"icmp slt i64 {start}, {stop}"), enter, exit_)
+    text.start(enter)
+    counter, following = f"%{text.fresh('i')}", f"%{text.fresh('n')}"
+    text.start(head)
+    text.do(f"{counter} = phi i64 [ {start}, %{enter} ], [ {following}, %{latch} ]")
+    frame.targets.append((latch, exit_))
+    with frame.scope():
+        body(counter)
+    frame.targets.pop()
+    text.start(latch)
+    text.do(f"{following} = add {'nuw nsw' if nonnegative else 'nsw'} i64 {counter}, {step}")
+    more = text.op(f"icmp slt i64 {following}, {stop}")
+    metadata = ""
+    if properties:
+        node = frame.unit.module.distinct(", ".join(properties), self_first=True)
+        metadata = f", !llvm.loop {node}"
+    text.branch(more, head, exit_, metadata)
+    text.start(exit_)
+
+
+def emit_while(frame: Frame, loop: While, emit_body: EmitBody) -> None:
+    """Header, condition, body, again."""
+    text = frame.text
+    head, body, exit_ = text.block("while"), text.block("do"), text.block("done")
+    text.start(head)
+    frame.targets.append((head, exit_))
+    with frame.scope():
+        emit_body(frame, loop.header)
+        if not text.terminated:
+            text.branch(single(frame.evaluate(loop.condition)), body, exit_)
+            text.start(body)
+            emit_body(frame, loop.body)
+        text.jump(head)
+    frame.targets.pop()
+    text.start(exit_)
+
+
+def _is_number(value: str) -> bool:
+    return not value.startswith("%")
+
+
+def _nonnegative(start: Affine) -> bool:
+    low, _ = start.bounds({var: var.bounds for var, _ in start.terms if isinstance(var, Var)})
+    return low is not None and low >= 0
+
+
+# --- metadata -------------------------------------------------------------------------------------------------------
+
+
+class _access_group:  # noqa: N801
+    """Accesses written inside belong to a new access group, if the loop's iterations are independent."""
+
+    def __init__(self, frame: Frame, loop: For) -> None:
+        self._frame = frame
+        self._group = frame.unit.module.distinct() if loop.independent else ""
+
+    def __enter__(self) -> str:
+        if self._group:
+            self._frame.groups.append(self._group)
+        return self._group
+
+    def __exit__(self, *_: object) -> None:
+        if self._group:
+            self._frame.groups.pop()
+
+
+def _properties(frame: Frame, loop: For) -> list[str]:
+    node = frame.unit.module.node
+    if loop.kind is LoopKind.UNROLL:
+        return [node('!"llvm.loop.unroll.full"')]
+    if loop.kind is LoopKind.VECTOR and _may_reorder(loop):
+        return [node('!"llvm.loop.vectorize.enable", i1 true')]
+    return []
+
+
+def _may_reorder(loop: For) -> bool:
+    """Whether forcing vectorisation is harmless: it lets LLVM reorder every float accumulation of the loop, so all of
+    them must be declared reorderable."""
+    inside = {stmt.var for stmt in walk(loop.body) if not isinstance(stmt, Assign) and hasattr(stmt, "var")}
+    return all(
+        _is_reorderable(stmt.var, stmt.value)
+        for stmt in walk(loop.body)
+        if isinstance(stmt, Assign) and stmt.var not in inside and stmt.var.dtype.kind in "fc"
+    )
+
+
+def _is_reorderable(var: Var, value: Expr) -> bool:
+    if not isinstance(value, Apply) or value.name not in _REORDERED or not value.reassoc:
+        return False
+    return any(isinstance(arg, Read) and arg.var is var for arg in value.args)
