@@ -50,7 +50,8 @@ Extent: TypeAlias = "int | Slot"
 @dataclass(frozen=True, slots=True)
 class ArrayGuard:
     """An exact `np.ndarray`. `None` in shape or strides means any; such numbers are passed in the slots after
-    `slot` (which gets the data pointer): first the open dimensions, then the open strides, each in axis order."""
+    `slot` (which gets the data pointer): first the open dimensions, then the open strides, each in axis order.
+    The strides of an array without elements do not matter."""
 
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
@@ -58,6 +59,10 @@ class ArrayGuard:
     needs_writeable: bool
     aligned: bool
     slot: int
+
+    @property
+    def is_empty(self) -> bool:
+        return 0 in self.shape
 
     @property
     def open_dims(self) -> tuple[int, ...]:
@@ -216,7 +221,8 @@ class CallForm:
 
 @dataclass(frozen=True, slots=True)
 class GlobalGuard:
-    """`namespace[name] is obj`; with `obj` = `MISSING`: the name is not there (a builtin is used instead)."""
+    """`namespace[name] is obj`; with `obj` = `MISSING`: the name is not there (a builtin is used instead). A builtin
+    that is used needs a guard with the namespace `builtins.__dict__`, too."""
 
     namespace: dict[str, Any]
     name: str
@@ -225,7 +231,7 @@ class GlobalGuard:
 
 @dataclass(frozen=True, slots=True)
 class CellGuard:
-    """The closure cell holds this very object."""
+    """The closure cell holds this very object (`MISSING`: it is empty)."""
 
     cell: Any
     obj: object
@@ -239,6 +245,19 @@ class _Missing:
 
 
 MISSING = _Missing()
+"""Stands for a name that is not defined, or a cell that is empty."""
+
+
+class _Miss:
+    """The type of `MISS`."""
+
+    def __repr__(self) -> str:
+        return "MISS"
+
+
+MISS = _Miss()
+"""The answer of a specialization called from Python: a guard did not hold, nothing has happened."""
+
 NameGuard: TypeAlias = "GlobalGuard | CellGuard"
 
 

@@ -17,6 +17,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from pydsl import knobs
 from pydsl.jit.runtime import support, table
 from pydsl.jit.runtime.layout import TYPE_HAS_VECTORCALL, TYPE_IS_METHOD_DESCRIPTOR, native_layout
 
@@ -25,6 +26,9 @@ _PY_SSIZE_T = 19
 _SLOT_CALL, _SLOT_MEMBERS, _SLOT_DOC = 50, 72, 56
 _FLAG_DEFAULT = 1 << 18
 _FLAG_BASE_TYPE = 1 << 10
+
+_keep: list[Any] = []
+_OVERRIDES = knobs._overrides  # noqa: SLF001
 
 MISS_METHOD = sys.intern("_call_slowly")
 
@@ -81,8 +85,6 @@ def _plain_base() -> type:
     return type("NativeCallable", (), {"__slots__": ()})
 
 
-_keep: list[Any] = []
-
 if TYPE_CHECKING:
 
     class NativeCallable:
@@ -104,46 +106,58 @@ def activate_vectorcall(cls: type) -> None:
 
 
 class Published:
-    """An immutable table of (entry address, specialization table address) pairs, most wanted first."""
+    """An immutable table of (entry address, specialization table address) pairs, most wanted first. It holds for the
+    knobs in force where it was made: elsewhere (inside or outside of a `knobs.scope`) calls miss it."""
 
     def __init__(self, pairs: list[tuple[int, int]]) -> None:
-        words = [len(pairs), table.runtime_table().address, id(MISS_METHOD)]
+        self._context = _OVERRIDES.get()
+        words = [
+            len(pairs),
+            table.runtime_table().address,
+            id(MISS_METHOD),
+            id(_OVERRIDES),
+            id(self._context),
+        ]
         for entry, spec_table in pairs:
             words += [entry, spec_table]
         self._memory = (ctypes.c_uint64 * len(words))(*words)
         self.address = ctypes.addressof(self._memory)
 
+    def is_for_current_context(self) -> bool:
+        return _OVERRIDES.get() is self._context
+
 
 def publish(function: NativeCallable, published: Published) -> None:
     """Make these specializations the ones that calls of `function` try. The caller keeps `published` alive."""
-    layout = native_layout()
-    assert layout is not None
-    where = id(function) + layout.header
-    ctypes.c_uint64.from_address(where + support.OBJECT_TABLE).value = published.address
-    ctypes.c_uint64.from_address(where + support.OBJECT_HINT).value = 0
-    ctypes.c_uint64.from_address(where).value = _dispatcher()
+    dispatcher = ensure_support()
+    _object_word(function, support.OBJECT_TABLE).value = published.address
+    _object_word(function, support.OBJECT_HINT).value = 0
+    _object_word(function, 0).value = dispatcher
 
 
-def last_hit(function: NativeCallable) -> int:
-    """The index of the specialization that answered last."""
-    layout = native_layout()
-    assert layout is not None
-    where = id(function) + layout.header + support.OBJECT_HINT
-    return int(ctypes.c_uint64.from_address(where).value)
+def last_hit(function: NativeCallable) -> int | None:
+    """The index of the published specialization that answered last; None where there is no native dispatch."""
+    if native_layout() is None:
+        return None
+    return int(_object_word(function, support.OBJECT_HINT).value)
 
 
 def running_calls(function: NativeCallable) -> int:
-    """The number of threads (and nested calls) that are inside specializations of `function`."""
+    """The number of calls that are inside specializations of `function`."""
+    return int(_object_word(function, support.OBJECT_ACTIVE).value)
+
+
+def _object_word(function: NativeCallable, offset: int) -> ctypes.c_int64:
     layout = native_layout()
     assert layout is not None
-    where = id(function) + layout.header + support.OBJECT_ACTIVE
-    return int(ctypes.c_int64.from_address(where).value)
+    return ctypes.c_int64.from_address(id(function) + layout.header + offset)
 
 
 _CREATION = threading.Lock()
 
 
-def _dispatcher() -> int:
+def ensure_support() -> int:
+    """Fill the runtime's own entries of the runtime table; answers the address of the dispatcher."""
     with _CREATION:
         return _load_dispatcher()
 
@@ -151,7 +165,7 @@ def _dispatcher() -> int:
 @functools.cache
 def _load_dispatcher() -> int:
     """Compile the support module, put its functions into the runtime table: the dispatcher's address."""
-    from pydsl.jit.runtime import loader
+    from pydsl.jit.runtime import loader  # not at import: it brings LLVM
 
     layout = native_layout()
     assert layout is not None

@@ -218,7 +218,7 @@ class GuardWriter:
                 if number is None:
                     self._fill(slot, "i64", value)
                     slot += 1
-                else:
+                elif wanted is guard.shape or not guard.is_empty:
                     equal.append(code.op(f"icmp eq i64 {value}, {number}"))
         if equal:
             code.require(code.all_of(equal), MISS)
@@ -380,7 +380,7 @@ class GuardWriter:
     def _extent(self, guard: ArrayGuard) -> tuple[str, str, str | None] | None:
         """Lowest and highest byte relative to the data pointer, and the condition that the array is empty (None:
         it never is); no answer at all for an array that is always empty."""
-        if 0 in guard.shape:
+        if guard.is_empty:
             return None
         code = self.code
         if None not in guard.shape and None not in guard.strides:

@@ -187,7 +187,11 @@ def _dict_version_works(offset: int) -> bool:
 @functools.cache
 def native_layout() -> Layout | None:
     """The verified layout, or None where native entries must not be used."""
-    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
+    if (
+        sys.implementation.name != "cpython"
+        or ctypes.sizeof(ctypes.c_void_p) != 8
+        or sys.byteorder != "little"
+    ):
         return None
     at = _expected()
     if not all(all(checks(at)) for checks in (_array_checks, _scalar_checks, _container_checks)):

@@ -25,17 +25,36 @@ DISPATCH = "pydsl_dispatch"
 # An object of `dispatch.NativeCallable`, behind its header: the vectorcall pointer, then these words.
 OBJECT_TABLE, OBJECT_HINT, OBJECT_ACTIVE, OBJECT_WORDS = 8, 16, 24, 4
 # A published table: number of specializations, runtime table, name of the method for a miss, then pairs.
-TABLE_COUNT, TABLE_RT, TABLE_MISS, TABLE_PAIRS = 0, 8, 16, 24
+# The pairs come after the context variable of the knobs and the value of it that the table is for.
+TABLE_COUNT, TABLE_RT, TABLE_MISS, TABLE_VARIABLE, TABLE_CONTEXT, TABLE_PAIRS = 0, 8, 16, 24, 32, 40
 
 _DISPATCH = Template("""
 define ptr @pydsl_dispatch(ptr %self, ptr %args, i64 %flags, ptr %kwnames) {
 entry:
+  %current = alloca ptr
   %nargs = and i64 %flags, 9223372036854775807
   %activep = getelementptr i8, ptr %self, i64 $active
   $enter
   %tablep = getelementptr i8, ptr %self, i64 $table
   %table = load atomic ptr, ptr %tablep $order, align 8
   %count = load i64, ptr %table
+  %rtp = getelementptr i8, ptr %table, i64 $table_rt
+  %rt = load ptr, ptr %rtp
+  %variablep = getelementptr i8, ptr %table, i64 $table_variable
+  %variable = load ptr, ptr %variablep
+  %contextp = getelementptr i8, ptr %table, i64 $table_context
+  %context = load ptr, ptr %contextp
+  %getp = getelementptr i8, ptr %rt, i64 $f_context
+  %get = load ptr, ptr %getp
+  %decrefp = getelementptr i8, ptr %rt, i64 $f_decref
+  %decref = load ptr, ptr %decrefp
+  %gotten = call i32 %get(ptr %variable, ptr null, ptr %current)
+  %now = load ptr, ptr %current
+  call void %decref(ptr %now)
+  %matching = icmp eq ptr %now, %context
+  br i1 %matching, label %begin, label %miss, !prof !{!"branch_weights", i32 1048575, i32 1}
+
+begin:
   %hintp = getelementptr i8, ptr %self, i64 $hint
   %hint = load atomic i64, ptr %hintp monotonic, align 8
   %pairs = getelementptr i8, ptr %table, i64 $pairs
@@ -54,7 +73,7 @@ fhit:
   br label %hit
 
 scan:
-  %tried = phi i64 [ %hint, %first ], [ -1, %entry ]
+  %tried = phi i64 [ %hint, %first ], [ -1, %begin ]
   br label %loop
 loop:
   %i = phi i64 [ 0, %scan ], [ %next, %again ]
@@ -84,8 +103,6 @@ hit:
   ret ptr %answer
 
 miss:
-  %rtp = getelementptr i8, ptr %table, i64 $table_rt
-  %rt = load ptr, ptr %rtp
   %namep = getelementptr i8, ptr %table, i64 $table_miss
   %name = load ptr, ptr %namep
   $leave_miss
@@ -361,11 +378,14 @@ def support_ir(layout: Layout) -> str:
         "f_update": "PyArray_UpdateFlags",
         "f_clear": "PyErr_Clear",
         "f_long": "PyLong_FromLongLong",
+        "f_context": "PyContextVar_Get",
         "f_set": "PyErr_SetObject",
         "o_ndarray": "ndarray",
     }
     numbers = {name: 8 * index(entry) for name, entry in functions.items()}
-    numbers |= {name: value for name, value in ((n, getattr(layout, n)) for n in _FIELDS) if value is not None}
+    numbers |= {
+        name: value for name, value in ((n, getattr(layout, n)) for n in _FIELDS) if value is not None
+    }
     numbers |= {
         "active": layout.header + OBJECT_ACTIVE,
         "table": layout.header + OBJECT_TABLE,
@@ -373,6 +393,8 @@ def support_ir(layout: Layout) -> str:
         "pairs": TABLE_PAIRS,
         "table_rt": TABLE_RT,
         "table_miss": TABLE_MISS,
+        "table_variable": TABLE_VARIABLE,
+        "table_context": TABLE_CONTEXT,
         "n_slots": spectable.N_SLOTS,
         "storages": spectable.STORAGES,
         "storage_words": spectable.STORAGE_WORDS,

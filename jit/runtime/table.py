@@ -81,6 +81,7 @@ _PYTHON_FUNCTIONS: tuple[str, ...] = (
     "PyObject_VectorcallDict",
     "PyObject_VectorcallMethod",
     "PyUnicode_Compare",
+    "PyContextVar_Get",
 )
 
 _NUMPY_FUNCTIONS: dict[str, int] = {
@@ -91,7 +92,16 @@ _NUMPY_FUNCTIONS: dict[str, int] = {
     "PyArray_SetBaseObject": 282,
 }
 
-_LIBC_FUNCTIONS: tuple[str, ...] = ("malloc", "calloc", "realloc", "free", "aligned_alloc", "memcpy", "memset", "memmove")
+_LIBC_FUNCTIONS: tuple[str, ...] = (
+    "malloc",
+    "calloc",
+    "realloc",
+    "free",
+    "aligned_alloc",
+    "memcpy",
+    "memset",
+    "memmove",
+)
 
 _RUNTIME_FUNCTIONS: tuple[str, ...] = ("alloc", "finish", "raise", "same_dtype")
 """Defined in `support.py`: `alloc` is called by kernels (see `abi.ResultStorage`), the rest by entries."""

@@ -1,0 +1,273 @@
+"""The decorator: an object that is called like the function and compiles it when it must.
+
+A call goes through the native dispatcher (`runtime/dispatch.py`). When no specialization matches, and before the
+first compilation, it arrives in `JitFunction._call_slowly`, which describes the arguments, compiles and publishes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import threading
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from pydsl import knobs
+from pydsl.errors import InternalCompilerError, UnsupportedError
+from pydsl.jit.runtime import dispatch
+from pydsl.jit.runtime.abi import MISS, CompiledSpecialization
+from pydsl.jit.signature import (
+    Binder,
+    BoundCall,
+    CompileRequest,
+    JitOptions,
+    LeafPath,
+    Signature,
+    StaticsNeeded,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Compiler = Callable[[CompileRequest], CompiledSpecialization]
+
+MAX_SPECIALIZATIONS = 64
+_MOST_MISSES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A specialization with its key. `code` is a `NativeSpecialization` or a `PortableSpecialization`."""
+
+    signature: Signature
+    settings: tuple[tuple[str, str], ...]
+    code: Any
+    report: Any
+
+
+class JitFunction(dispatch.NativeCallable, Generic[P, R]):
+    """A compiled function. Made by `jit`; `__wrapped__` is the Python function.
+
+    Compilations of one function wait for each other; calls of its existing specializations go on meanwhile.
+    """
+
+    def __init__(
+        self, function: Callable[P, R], options: JitOptions | None = None, compiler: Compiler | None = None
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.__wrapped__ = function
+        self._options = options or JitOptions()
+        self._compiler = compiler
+        self._binder: Binder | None = None
+        self._statics: frozenset[LeafPath] = frozenset()
+        self._lock = threading.RLock()
+        self._order: tuple[Compiled, ...] = ()
+        self._published: dispatch.Published | None = None
+        self._visible: tuple[Compiled, ...] = ()
+        self._retired: list[Any] = []
+
+    # being a function ---------------------------------------------------------------------------------
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jitted function {self.__qualname__}>"
+
+    def __reduce__(self) -> str:
+        """Pickled and copied by reference, as functions are."""
+        return str(self.__qualname__)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.__wrapped__)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._call_slowly(*args, **kwargs)
+
+    # seeing -------------------------------------------------------------------------------------------
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """What the specialization for these arguments does: kernels, what was fused and why not, memory traffic."""
+        return self.report(*args, **kwargs).explain()
+
+    def inspect(self, stage: str, *args: Any, **kwargs: Any) -> Any:
+        """The text of one stage of the specialization for these arguments."""
+        return self.report(*args, **kwargs).inspect(stage)
+
+    def graph(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """The operation graph of the specialization for these arguments."""
+        return self.report(*args, **kwargs).graph()
+
+    def report(self, *args: Any, **kwargs: Any) -> Any:
+        """What the pipeline keeps about the specialization for these arguments, which is compiled if it must be;
+        the function is not run."""
+        while True:
+            bound = self._bind(args, kwargs)
+            settings = knobs.cache_key()
+            known = self._matching(bound.signature, settings)
+            compiled = known[0] if known else self._compile(bound, settings, known)
+            if compiled is not None:
+                return compiled.report
+
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """The signatures of the specializations that exist, in the order in which calls try them."""
+        return tuple(compiled.signature for compiled in self._order)
+
+    # the slow path ------------------------------------------------------------------------------------
+
+    def _call_slowly(self, *args: Any, **kwargs: Any) -> Any:
+        if knobs.DISABLE_JIT.get():
+            return self.__wrapped__(*args, **kwargs)
+        settings = knobs.cache_key()
+        for _ in range(_MOST_MISSES):
+            compiled = None
+            while compiled is None:
+                bound = self._bind(args, kwargs)
+                known = self._matching(bound.signature, settings)
+                for candidate in known:
+                    answer = candidate.code.call(args, kwargs)
+                    if answer is not MISS:
+                        self._show(settings)
+                        return answer
+                compiled = self._compile(bound, settings, known)
+            answer = compiled.code.call(args, kwargs)
+            if answer is not MISS:
+                return answer
+        raise InternalCompilerError(
+            f"{self!r} does not accept the arguments that it was compiled for: {bound.signature}",
+            stage="dispatch",
+        )
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundCall:
+        if self._binder is None:
+            self._binder = Binder(self.__wrapped__)
+        return self._binder.bind(args, kwargs, self._statics)
+
+    def _matching(self, signature: Signature, settings: Any) -> tuple[Compiled, ...]:
+        return tuple(c for c in self._order if c.settings == settings and c.signature == signature)
+
+    # compiling ----------------------------------------------------------------------------------------
+
+    def _compile(
+        self, bound: BoundCall, settings: tuple[tuple[str, str], ...], known: tuple[Compiled, ...]
+    ) -> Compiled | None:
+        """Compile and publish. None if the world has changed and the caller must look again: another thread was
+        faster, or leaves turned out to be needed as static values."""
+        with self._lock:
+            if self._matching(bound.signature, settings) != known:
+                return None
+            options = dataclasses.replace(self._options, settings=settings)
+            request = CompileRequest(self.__wrapped__, bound.signature, options, bound.objects)
+            try:
+                result = self._run_compiler(request)
+            except StaticsNeeded as needed:
+                self._promote(needed.paths)
+                return None
+            except UnsupportedError as error:
+                raise error.with_traceback(None)  # noqa: B904 - the user's function, not the compiler's frames
+            code = self._load(result)
+            compiled = Compiled(bound.signature, settings, code, result.report)
+            self._add(compiled)
+            self._show(settings)
+            return compiled
+
+    def _load(self, result: CompiledSpecialization) -> Any:
+        from pydsl.jit.runtime.native import materialize  # brings LLVM
+
+        return materialize(result)
+
+    def _run_compiler(self, request: CompileRequest) -> CompiledSpecialization:
+        if self._compiler is not None:
+            return self._compiler(request)
+        from pydsl.jit.pipeline import compile_specialization  # the compiler loads with its first use
+
+        return compile_specialization(request)
+
+    def _promote(self, paths: tuple[LeafPath, ...]) -> None:
+        new = frozenset(paths) - self._statics
+        if not new:
+            raise InternalCompilerError(f"static leaves {paths} were asked for again", stage="specialization")
+        self._statics |= new
+
+    # publishing ---------------------------------------------------------------------------------------
+
+    def _add(self, compiled: Compiled) -> None:
+        """Put a specialization in front; the one that answered last comes next, the oldest may have to go."""
+        order = list(self._order)
+        hit = dispatch.last_hit(self)
+        if hit is not None and hit < len(self._visible) and self._visible[hit] in order:
+            order.remove(self._visible[hit])
+            order.insert(0, self._visible[hit])
+        order.insert(0, compiled)
+        self._retired += order[MAX_SPECIALIZATIONS:]
+        self._order = tuple(order[:MAX_SPECIALIZATIONS])
+
+    def _show(self, settings: tuple[tuple[str, str], ...]) -> None:
+        """Let native calls see the specializations for these settings."""
+        with self._lock:
+            visible = tuple(c for c in self._order if c.settings == settings)
+            pairs = [(c.code.entry, c.code.table) for c in visible if c.code.entry]
+            if not pairs or (
+                visible == self._visible and self._published and self._published.is_for_current_context()
+            ):
+                return
+            self._retired.append((self._published, self._visible))
+            self._published, self._visible = dispatch.Published(pairs), visible
+            dispatch.publish(self, self._published)
+            if dispatch.running_calls(self) == 0:
+                self._retired.clear()
+
+
+dispatch.activate_vectorcall(JitFunction)
+
+
+@overload
+def jit(function: Callable[P, R], /) -> JitFunction[P, R]: ...
+
+
+@overload
+def jit(
+    *, target: str | None = None, fastmath: bool | None = None, schedule: Any = None
+) -> Callable[[Callable[P, R]], JitFunction[P, R]]: ...
+
+
+def jit(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    target: str | None = None,
+    fastmath: bool | None = None,
+    schedule: Any = None,
+) -> Any:
+    """Compile a NumPy function for the arguments it is called with, at the first call with such arguments.
+
+    Parameters
+    ----------
+    function: a plain Python function, unchanged NumPy code.
+    target: "cpu", "cuda" or "simulator"; the knob `PYDSL_TARGET` if not given.
+    fastmath: give up bit-identity with NumPy for speed; the knob `PYDSL_FASTMATH` if not given.
+    schedule: overrides the automatic schedule.
+    """
+    options = JitOptions(target, fastmath, schedule)
+
+    def decorate(function: Callable[..., Any]) -> JitFunction[..., Any]:
+        if isinstance(function, JitFunction):
+            function = function.__wrapped__
+        if not isinstance(function, types.FunctionType):
+            raise TypeError(_not_a_function(function))
+        return JitFunction(function, options)
+
+    return decorate if function is None else decorate(function)
+
+
+def _not_a_function(given: object) -> str:
+    if isinstance(given, staticmethod | classmethod):
+        kind = type(given).__name__
+        return f"jit expects a function, not a {kind}: write @{kind} above @jit"
+    if isinstance(given, type):
+        return f"jit expects a function, not the class {given.__qualname__}: decorate its methods"
+    return f"jit expects a Python function, not {type(given).__qualname__} ({given!r})"

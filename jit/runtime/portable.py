@@ -1,0 +1,397 @@
+"""A specialization executed from Python: the same guards, the same kernel, the same results as the native entry.
+
+Used where `layout.py` does not recognise the interpreter's objects, and as the reference that tests compare
+native entries with. Slow (tens of microseconds), but nothing here depends on the layout of an object.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from typing import Any
+
+import numpy as np
+
+from pydsl.jit.runtime import table
+from pydsl.jit.runtime.abi import (
+    MISS,
+    MISSING,
+    RETURN_EXCEPTION_SET,
+    ArgPath,
+    ArgResult,
+    ArrayGuard,
+    ArrayResult,
+    AttributesGuard,
+    BoolGuard,
+    CallForm,
+    CellGuard,
+    ComplexGuard,
+    ConstResult,
+    DictGuard,
+    Disjoint,
+    EqualGuard,
+    Extent,
+    FloatGuard,
+    Guard,
+    IdentityGuard,
+    IntGuard,
+    ListGuard,
+    NameGuard,
+    NoneGuard,
+    NumpyScalarGuard,
+    OverlapGuard,
+    Result,
+    ResultDict,
+    ResultList,
+    ResultObject,
+    ResultStorage,
+    ResultTuple,
+    ScalarResult,
+    Slot,
+    Specialization,
+    TupleGuard,
+)
+from pydsl.jit.runtime.entry_results import is_primary
+from pydsl.jit.runtime.errors import ErrorFactory
+from pydsl.jit.runtime.layout import WRITEABLE
+from pydsl.jit.runtime.statics import static_equal
+
+_ALLOC = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_NEW_ARRAY = ctypes.PYFUNCTYPE(
+    ctypes.py_object,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int,
+    ctypes.c_void_p,
+)
+_SET_BASE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p)
+_KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class _GuardFailed(Exception):
+    """A guard does not hold."""
+
+
+class _Run:
+    """The state of one call: slots, objects by path, storages."""
+
+    def __init__(self, spec: Specialization) -> None:
+        self.slots = (ctypes.c_uint64 * max(1, spec.n_slots))()
+        self.floats = (ctypes.c_double * len(self.slots)).from_buffer(self.slots)
+        self.ints = (ctypes.c_int64 * len(self.slots)).from_buffer(self.slots)
+        self.objects: dict[ArgPath, Any] = {}
+        self.arrays: dict[int, tuple[ArrayGuard, np.ndarray[Any, Any]]] = {}
+        self.owners: dict[int, np.ndarray[Any, Any]] = {}
+        self.buffers: set[int] = set()
+        self.failure: BaseException | None = None
+
+
+class PortableSpecialization:
+    """Calls a kernel from Python."""
+
+    entry = 0
+    table = 0
+
+    def __init__(self, spec: Specialization, kernel: int, keep: object = None) -> None:
+        self.spec = self._spec = spec
+        self._keep = keep
+        self._kernel = _KERNEL(kernel)
+        self._errors = ErrorFactory(spec)
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of the call, or `MISS` if a guard does not hold."""
+        spec = self._spec
+        run = _Run(spec)
+        try:
+            if CallForm(len(args), tuple(kwargs)) != spec.call_form:
+                raise _GuardFailed
+            _check_names(spec.name_guards)
+            for position, (guard, obj) in enumerate(
+                zip(spec.guards, (*args, *kwargs.values(), *spec.implicit), strict=True)
+            ):
+                _Guards(run).check(guard, obj, (position,))
+            for overlap in spec.overlaps:
+                _check_overlap(overlap, run)
+        except _GuardFailed:
+            return MISS
+        _make_storages(spec, run)
+        status = self._run_kernel(run)
+        if status == RETURN_EXCEPTION_SET:
+            raise run.failure if run.failure is not None else MemoryError()
+        if status < 0:
+            raise self._errors(-1 - status, ctypes.addressof(run.slots))
+        return _Results(spec, run).build(spec.results[status])
+
+    def _run_kernel(self, run: _Run) -> int:
+        def alloc(_rt: int, _slots: int, storage: int, nbytes: int) -> int | None:
+            try:
+                owner = np.empty(nbytes, np.uint8)
+            except MemoryError as error:
+                run.failure = error
+                return None
+            run.owners[storage] = owner
+            run.buffers.add(storage)
+            address = int(owner.__array_interface__["data"][0])
+            run.slots[self._spec.storages[storage].data_slot] = address
+            return address
+
+        callback = _ALLOC(alloc)
+        runtime = _table_with(callback)
+        return int(self._kernel(ctypes.addressof(runtime), ctypes.addressof(run.slots)))
+
+
+_TABLE_LOCK = threading.Lock()
+
+
+def _table_with(callback: Any) -> Any:
+    """A copy of the runtime table whose allocation callback is this one."""
+    with _TABLE_LOCK:
+        words = (ctypes.c_uint64 * table.CAPACITY).from_address(table.runtime_table().address)
+        copy = (ctypes.c_uint64 * table.CAPACITY)(*words)
+    address = ctypes.cast(callback, ctypes.c_void_p).value
+    assert address is not None
+    copy[table.index("alloc")] = address
+    return copy
+
+
+# ---------------------------------------------------------------------------------------------- guards
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise _GuardFailed
+
+
+def _check_names(guards: tuple[NameGuard, ...]) -> None:
+    for guard in guards:
+        if isinstance(guard, CellGuard):
+            try:
+                _require(guard.cell.cell_contents is guard.obj)
+            except ValueError:
+                _require(guard.obj is MISSING)
+        else:
+            _require(guard.namespace.get(guard.name, MISSING) is guard.obj)
+
+
+class _Guards:
+    """Checks guards and fills the slots of one call."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+
+    def check(self, guard: Guard, obj: Any, path: ArgPath) -> None:
+        run = self.run
+        run.objects[path] = obj
+        match guard:
+            case ArrayGuard():
+                self._array(guard, obj)
+            case FloatGuard(slot):
+                _require(type(obj) is float)
+                run.floats[slot] = obj
+            case IntGuard(slot):
+                _require(type(obj) is int and -(2**63) <= obj < 2**63)
+                run.ints[slot] = obj
+            case ComplexGuard(slot):
+                _require(type(obj) is complex)
+                run.floats[slot], run.floats[slot + 1] = obj.real, obj.imag
+            case NumpyScalarGuard():
+                self._numpy_scalar(guard, obj)
+            case BoolGuard(value):
+                _require(obj is value)
+            case NoneGuard():
+                _require(obj is None)
+            case IdentityGuard(expected):
+                _require(obj is expected)
+            case EqualGuard(expected):
+                _require(static_equal(obj, expected))
+            case _:
+                self._container(guard, obj, path)
+
+    def _array(self, guard: ArrayGuard, obj: Any) -> None:
+        _require(type(obj) is np.ndarray)
+        _require(obj.dtype == guard.dtype and obj.dtype.isnative and obj.ndim == len(guard.shape))
+        _require(all(w in (None, n) for w, n in zip(guard.shape, obj.shape, strict=True)))
+        strides = zip(guard.strides, obj.strides, strict=True)
+        _require(guard.is_empty or all(wanted in (None, stride) for wanted, stride in strides))
+        _require(obj.flags.writeable or not guard.needs_writeable)
+        _require(obj.flags.aligned or not guard.aligned)
+        run = self.run
+        run.slots[guard.slot] = obj.__array_interface__["data"][0]
+        numbers = [obj.shape[axis] for axis in guard.open_dims]
+        numbers += [obj.strides[axis] for axis in guard.open_strides]
+        for position, number in enumerate(numbers):
+            run.ints[guard.slot + 1 + position] = number
+        run.arrays[guard.slot] = (guard, obj)
+
+    def _numpy_scalar(self, guard: NumpyScalarGuard, obj: Any) -> None:
+        _require(type(obj) is guard.dtype.type)
+        run, slot = self.run, guard.slot
+        if guard.dtype.kind == "c":
+            run.floats[slot], run.floats[slot + 1] = float(obj.real), float(obj.imag)
+        elif guard.dtype.kind == "f":
+            run.floats[slot] = float(obj)
+        else:
+            run.slots[slot] = int(obj) & (2**64 - 1)
+
+    def _container(
+        self, guard: TupleGuard | ListGuard | DictGuard | AttributesGuard, obj: Any, path: ArgPath
+    ) -> None:
+        pairs: list[tuple[int | str, Guard, Any]]
+        match guard:
+            case TupleGuard(items, cls):
+                _require(type(obj) is cls and len(obj) == len(items))
+                pairs = [(i, item, obj[i]) for i, item in enumerate(items)]
+            case ListGuard(items):
+                _require(type(obj) is list and len(obj) == len(items))
+                pairs = [(i, item, obj[i]) for i, item in enumerate(items)]
+            case DictGuard(named):
+                _require(type(obj) is dict and len(obj) == len(named))
+                _require(all(key in obj for key, _ in named))
+                pairs = [(key, item, obj[key]) for key, item in named]
+            case AttributesGuard(cls, named):
+                _require(type(obj) is cls and all(hasattr(obj, key) for key, _ in named))
+                pairs = [(key, item, getattr(obj, key)) for key, item in named]
+        for step, inner, item in pairs:
+            self.check(inner, item, (*path, step))
+
+
+def _check_overlap(guard: OverlapGuard, run: _Run) -> None:
+    first, second = run.ints[guard.first], run.ints[guard.second]
+    if not isinstance(guard, Disjoint):
+        _require(second - first == guard.delta)
+        return
+    arrays = [run.arrays[slot][1] for slot in (guard.first, guard.second)]
+    if all(array.size for array in arrays):
+        (low1, high1), (low2, high2) = (np.lib.array_utils.byte_bounds(array) for array in arrays)
+        _require(high1 <= low2 or high2 <= low1)
+
+
+# --------------------------------------------------------------------------------------------- results
+
+
+def _make_storages(spec: Specialization, run: _Run) -> None:
+    for position, storage in enumerate(spec.storages):
+        if storage.allocated_by == "kernel":
+            continue
+        if storage.allocated_by == "entry":
+            numbers = [n for n in (*storage.shape, *storage.strides) if isinstance(n, int)]
+            rank = len(storage.shape)
+            owner = _owned(storage.dtype, tuple(numbers[:rank]), tuple(numbers[rank:]))
+        else:
+            owner = run.objects[storage.allocated_by]
+        run.owners[position] = owner
+        run.slots[storage.data_slot] = owner.__array_interface__["data"][0]
+
+
+def _owned(dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """A new array that owns its memory, laid out in the order of these strides."""
+    order = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis]))
+    packed = np.empty([shape[axis] for axis in order], dtype)
+    return np.empty_like(packed.transpose(np.argsort(order) if order else None), order="K", subok=False)
+
+
+class _Results:
+    """Builds the results of one call."""
+
+    def __init__(self, spec: Specialization, run: _Run) -> None:
+        self.spec = spec
+        self.run = run
+
+    def build(self, result: Result) -> Any:
+        match result:
+            case ArrayResult():
+                return self._array(result)
+            case ArgResult(path):
+                return self.run.objects[path]
+            case ConstResult(obj):
+                return obj
+            case ScalarResult():
+                return self._scalar(result)
+            case ResultTuple(items, cls):
+                built = [self.build(item) for item in items]
+                return tuple(built) if cls is tuple else cls(*built)
+            case ResultList(items):
+                return [self.build(item) for item in items]
+            case ResultDict(items):
+                return {key: self.build(item) for key, item in items}
+            case ResultObject(cls, items):
+                return cls(**{key: self.build(item) for key, item in items})
+
+    def _number(self, extent: Extent) -> int:
+        return int(self.run.ints[extent.index]) if isinstance(extent, Slot) else extent
+
+    def _numbers(self, extents: tuple[Extent, ...]) -> tuple[int, ...]:
+        return tuple(self._number(extent) for extent in extents)
+
+    def _owner(self, position: int, storage: ResultStorage) -> np.ndarray[Any, Any]:
+        """The array that owns a storage; a buffer of the kernel is copied into one of its shape, once."""
+        owner = self.run.owners[position]
+        if position not in self.run.buffers:
+            return owner
+        self.run.buffers.remove(position)
+        shape, strides = self._numbers(storage.shape), self._numbers(storage.strides)
+        made = _owned(storage.dtype, shape, strides)
+        made[...] = np.ndarray(shape, storage.dtype, owner, 0, strides)
+        self.run.owners[position] = made
+        return made
+
+    def _array(self, result: ArrayResult) -> np.ndarray[Any, Any]:
+        storage = self.spec.storages[result.storage]
+        owner = self._owner(result.storage, storage)
+        if is_primary(result, storage):
+            return owner
+        view = _view(
+            owner,
+            result.dtype,
+            self._numbers(result.shape),
+            self._numbers(result.strides),
+            self._number(result.offset),
+        )
+        if not result.writeable:
+            view.flags.writeable = False
+        return view
+
+    def _scalar(self, result: ScalarResult) -> Any:
+        run, slot, kind = self.run, result.slot, result.dtype.kind
+        value: Any
+        if kind == "c":
+            value = complex(run.floats[slot], run.floats[slot + 1])
+        elif kind == "f":
+            value = run.floats[slot]
+        elif kind == "b":
+            value = bool(run.slots[slot])
+        else:
+            value = run.slots[slot] if kind == "u" else run.ints[slot]
+        return value if result.python else result.dtype.type(value)
+
+
+def _view(
+    owner: np.ndarray[Any, Any],
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+) -> np.ndarray[Any, Any]:
+    """A view of any bytes of the owner's memory, also in front of its data pointer. NumPy has no Python function
+    for that which keeps the base as views of NumPy have it, so this calls its C API."""
+    rank = len(shape)
+    dims, steps = (ctypes.c_ssize_t * rank)(*shape), (ctypes.c_ssize_t * rank)(*strides)
+    address = int(owner.__array_interface__["data"][0]) + offset
+    flags = WRITEABLE if owner.flags.writeable else 0
+    runtime = table.runtime_table()
+    new_array = _NEW_ARRAY(runtime.get("PyArray_NewFromDescr"))
+    set_base = _SET_BASE(runtime.get("PyArray_SetBaseObject"))
+    _steal(dtype)
+    view = new_array(id(np.ndarray), id(dtype), rank, dims, steps, address, flags, None)
+    _steal(owner)
+    set_base(view, id(owner))
+    return view
+
+
+def _steal(obj: object) -> None:
+    """One more reference, for a function that takes it over."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(obj))
