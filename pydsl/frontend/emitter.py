@@ -1,0 +1,202 @@
+"""Emission: appending operations to a block, storages, constants, and a memo of what was computed already.
+
+The lowest layer of the builder: it knows the IR and nothing of NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from pydsl.errors import SourceLocation
+from pydsl.frontend import dtypes
+from pydsl.frontend.dtypes import DType
+from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.ir.affine import Affine
+from pydsl.ir.core import Block, Function, Op, Value
+from pydsl.ir.ops.control import CHECK, CONSTANT, RAISE
+from pydsl.ir.ops.memory import CONSTANT_ARRAY, LOAD, VIEW
+from pydsl.ir.record import OpRecord
+from pydsl.ir.types import Origin, ScalarType, Storage, TensorType, Type
+
+Operand = Any
+"""A static Python object or an IR value."""
+
+Bounds = tuple[int | None, int | None]
+
+
+class Emitter:
+    """Makes the operations of one function.
+
+    function: the function that is built.
+    block: where operations go (its end). Set by :meth:`at`.
+    loc: source location put on every operation.
+    inline: called by :meth:`call_library`; the evaluator sets it.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.block: Block = function.body
+        self.loc: SourceLocation | None = None
+        self.inline: Callable[..., Any] | None = None
+        self._enclosing: list[Block] = []
+        self._memo: dict[Hashable, tuple[Block, Any]] = {}
+        self._globals: dict[int, tuple[Any, Storage]] = {}
+
+    @contextmanager
+    def at(self, block: Block) -> Iterator[None]:
+        """Operations go to ``block`` within. Nest the calls as the blocks nest: what was computed in an enclosing
+        block is reused."""
+        self._enclosing.append(self.block)
+        self.block = block
+        try:
+            yield
+        finally:
+            self.block = self._enclosing.pop()
+
+    # --- emission -------------------------------------------------------------------------------------------
+
+    def emit(
+        self,
+        record: OpRecord,
+        operands: Sequence[Value],
+        results: Sequence[Type] = (),
+        regions: Sequence[Block] = (),
+        **attrs: Any,
+    ) -> Op:
+        """Append one operation."""
+        op = Op(record, list(operands), [Value(type_) for type_ in results], attrs, list(regions), self.loc)
+        self.block.ops.append(op)
+        return op
+
+    def value(
+        self, record: OpRecord, operands: Sequence[Value], result: Type, bounds: Bounds = (None, None), **attrs: Any
+    ) -> Value:
+        """Append one operation with one result; the result."""
+        value = Value(result, "", bounds)
+        self.block.ops.append(Op(record, list(operands), [value], attrs, [], self.loc))
+        return value
+
+    def remember(self, key: Hashable, result: Any) -> Any:
+        """Note a result for :meth:`recall`; only for what depends on nothing but the key."""
+        self._memo[key] = (self.block, result)
+        return result
+
+    def recall(self, key: Hashable) -> Any:
+        """What was remembered for the key in this block or one around it, else None."""
+        found = self._memo.get(key)
+        if found is None or not (found[0] is self.block or found[0] in self._enclosing):
+            return None
+        return found[1]
+
+    def call_library(self, fn: Callable[..., Any], *args: Operand, **kwargs: Operand) -> Any:
+        """Inline a self-hosted library function."""
+        if self.inline is None:
+            raise Unsupported(f"the library function {fn.__name__}", "no evaluator is attached")
+        return self.inline(fn, args, kwargs)
+
+    # --- scalars --------------------------------------------------------------------------------------------
+
+    def constant(self, value: Any, type: ScalarType | None = None) -> Value:
+        """A static scalar as a value (a Python scalar is weak, a NumPy scalar strong); ``type`` converts it."""
+        own = dtypes.type_of_static(value)
+        type_ = own if type is None else type
+        if type_.weak:
+            if own.dtype != type_.dtype or not own.weak:
+                value = dtypes.convert_static(value, type_.dtype).item()
+        elif type_ != own:
+            value = dtypes.convert_static(value, type_.dtype)
+        key = (CONSTANT, type_, repr(value))
+        found = self.recall(key)
+        if found is not None:
+            return found
+        integer = int(value) if type_.dtype.kind in "iub" else None
+        return self.remember(key, self.value(CONSTANT, (), type_, (integer, integer), value=value))
+
+    def load(self, tensor: Value) -> Value:
+        """The element of a 0-d tensor, as a NumPy scalar."""
+        bounds = (0, None) if tensor.tensor.dtype.kind == "u" and tensor.tensor.itemsize < 8 else (None, None)
+        return self.value(LOAD, (tensor,), dtypes.scalar_type(tensor.tensor.dtype), bounds)
+
+    # --- storages and tensors -------------------------------------------------------------------------------
+
+    def new_storage(
+        self, dtype: DType, nbytes: Affine | None, name: str = "", origin: Origin = Origin.ALLOC
+    ) -> Storage:
+        """A storage, registered with the function."""
+        storage = Storage(origin, name or f"t{len(self.function.storages)}", dtype, nbytes)
+        self.function.storages.append(storage)
+        return storage
+
+    def _array_reference(self, array: np.ndarray[Any, Any], origin: Origin, name: str, writeable: bool) -> Value:
+        dtype = dtypes.as_dtype(array.dtype)
+        storage = self.new_storage(dtype, Affine.of(array.nbytes), name, origin)
+        storage.writeable = writeable
+        storage.data = array
+        type_ = TensorType(
+            dtype, tuple(map(Affine.of, array.shape)), tuple(map(Affine.of, array.strides)), Affine.of(0), storage
+        )
+        return self.value(CONSTANT_ARRAY, (), type_)
+
+    def constant_array(self, array: np.ndarray[Any, Any]) -> Value:
+        """A reference to a constant array (copied at compile time, read-only)."""
+        data = np.array(array, order="K")
+        data.flags.writeable = False
+        return self._array_reference(data, Origin.CONST, f"c{len(self.function.storages)}", False)
+
+    def global_array(self, array: np.ndarray[Any, Any], name: str = "") -> Value:
+        """A reference to an array that the program reads from a global or closure, by identity."""
+        known = self._globals.get(id(array))
+        if known is None:
+            value = self._array_reference(
+                array, Origin.GLOBAL, name or f"g{len(self.function.storages)}", array.flags.writeable
+            )
+            self._globals[id(array)] = (array, value.tensor.storage)
+            return self.remember((CONSTANT_ARRAY, id(array)), value)
+        found = self.recall((CONSTANT_ARRAY, id(array)))
+        if found is not None:
+            return found
+        type_ = TensorType(
+            known[1].dtype,
+            tuple(map(Affine.of, array.shape)),
+            tuple(map(Affine.of, array.strides)),
+            Affine.of(0),
+            known[1],
+        )
+        return self.remember((CONSTANT_ARRAY, id(array)), self.value(CONSTANT_ARRAY, (), type_))
+
+    def view(
+        self, tensor: Value, shape: Sequence[Affine], strides: Sequence[Affine], offset: Affine, how: str
+    ) -> Value:
+        """Another reference on the storage of ``tensor``; the tensor itself where nothing changes."""
+        old = tensor.tensor
+        type_ = old.with_view(shape, strides, offset)
+        if type_ == old:
+            return tensor
+        return self.value(VIEW, (tensor,), type_, how=how)
+
+    # --- errors of the program ------------------------------------------------------------------------------
+
+    def check(self, condition: Operand, error: type[Exception], message: str, *values: Value) -> None:
+        """Raise at run time unless the condition holds; nothing where it is statically true.
+
+        message: a format string over ``values`` (``{0}``, ...).
+
+        Raises
+        ------
+        NumpyError: the condition is statically false.
+        """
+        if isinstance(condition, Value):
+            key = (CHECK, condition, message)
+            if self.recall(key) is None:
+                self.remember(key, True)
+                self.emit(CHECK, (condition, *values), error=error, message=message)
+        elif not condition:
+            raise NumpyError(error, message.format(*values))
+
+    def raise_(self, error: type[Exception], message: str, *values: Value) -> None:
+        """A ``raise`` terminator."""
+        self.emit(RAISE, values, error=error, message=message)
