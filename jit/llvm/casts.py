@@ -111,9 +111,7 @@ def _float_to_integer(b: FunctionText, value: str, source: DType, target: DType)
         return b.op(f"trunc i32 {_checked(b, value, source, 32)} to i{bits}")
     if target.kind == "i":
         return _checked(b, value, source, bits)
-    if bits == 32:
-        return b.op(f"trunc i64 {_checked(b, value, source, 64)} to i32")
-    return _to_uint64(b, value, source)
+    return _to_unsigned(b, value, source, bits)
 
 
 def _checked(b: FunctionText, value: str, source: DType, bits: int) -> str:
@@ -130,13 +128,13 @@ def _checked(b: FunctionText, value: str, source: DType, bits: int) -> str:
     return b.op(f"fptosi {t} {safe} to i{bits}")
 
 
-def _to_uint64(b: FunctionText, value: str, source: DType) -> str:
-    """Below 2**63 like a signed conversion; above, less 2**63 and back."""
+def _to_unsigned(b: FunctionText, value: str, source: DType, bits: int) -> str:
+    """In the lower half of the range like a signed conversion; above it, shifted down and back."""
     t = llvm_type(source)
-    half = float_literal(2.0**63, source)
+    half = float_literal(2.0 ** (bits - 1), source)
     large = b.op(f"fcmp oge {t} {value}, {half}")
     reduced = b.op(f"fsub {t} {value}, {half}")
     chosen = b.op(f"select i1 {large}, {t} {reduced}, {t} {value}")
-    low = _checked(b, chosen, source, 64)
-    sign = b.op(f"select i1 {large}, i64 {-(2**63)}, i64 0")
-    return b.op(f"xor i64 {low}, {sign}")
+    low = _checked(b, chosen, source, bits)
+    sign = b.op(f"select i1 {large}, i{bits} {-(2 ** (bits - 1))}, i{bits} 0")
+    return b.op(f"xor i{bits} {low}, {sign}")

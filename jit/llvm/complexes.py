@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from pydsl.jit.llvm.floats import is_nan
 from pydsl.jit.llvm.libm import PURE, call_math
@@ -17,6 +18,10 @@ from pydsl.jit.llvm.text import FunctionText, suffix
 Pair = tuple[str, str]
 
 
+_FUSED = frozenset({"multiply", "square"})
+"""What NumPy's vector code computes with fused multiply-adds."""
+
+
 class _Parts:
     """The operands of a complex operation, and arithmetic on their parts."""
 
@@ -24,6 +29,7 @@ class _Parts:
         self.b = b
         self.t = call.type
         self.part = part_dtype(call.dtypes[0])
+        self.fused = b.target.complex_fma and call.name in _FUSED
         self.ar, self.ai = parts(call.args[0])
         self.br, self.bi = parts(call.args[1]) if len(call.args) > 1 else ("", "")
 
@@ -95,7 +101,7 @@ def _product(p: _Parts, x: Pair, y: Pair, flags: str = "") -> Pair:
             b.op(f"fsub {flags}{t} {products[0]}, {products[1]}"),
             b.op(f"fadd {flags}{t} {products[2]}, {products[3]}"),
         )
-    if p.b.target.complex_fma:
+    if p.fused:
         return (
             p.fma(x[0], y[0], p.neg(p.mul(x[1], y[1]))),
             p.fma(x[0], y[1], p.mul(x[1], y[0])),
@@ -172,7 +178,7 @@ def _rint(b: FunctionText, call: OpCall) -> Value:
 
 
 def _sign(b: FunctionText, call: OpCall) -> Value:
-    """z / abs(z), 0 for 0; the direction of an infinite part, NaN if both are."""
+    """z / abs(z), 0 for 0; the direction of an infinite part, NaN if both are. The imaginary axis for what overflows."""
     p = _Parts(b, call)
     zero, nan, inf = p.lit(0.0), p.lit(math.nan), p.lit(math.inf)
     size = p.math("hypot", p.ar, p.ai)
@@ -182,7 +188,7 @@ def _sign(b: FunctionText, call: OpCall) -> Value:
     one = p.lit(1.0)
     along_r = b.intrinsic("copysign", p.t, one, p.ar), zero
     along_i = zero, b.intrinsic("copysign", p.t, one, p.ai)
-    result = p.choose_pair(inf_i, along_i, result)
+    result = p.choose_pair(p.compare("oeq", size, inf), along_i, result)
     result = p.choose_pair(inf_r, along_r, result)
     bad = p.either(p.nan(size), p.both(inf_r, inf_i))
     return p.choose_pair(bad, (nan, nan), result)
@@ -359,8 +365,12 @@ def _power_text(outer: FunctionText, name: str, call: OpCall) -> str:
     real_exponent = p.compare("oeq", p.bi, zero)
     when(p.both(real_exponent, p.compare("oeq", p.br, zero)), lambda: give((one, zero)))
     base_zero = p.both(p.compare("oeq", p.ar, zero), p.compare("oeq", p.ai, zero))
-    positive = p.both(real_exponent, p.compare("ogt", p.br, zero))
+    positive = p.compare("ogt", p.br, zero)
     when(base_zero, lambda: give(p.choose_pair(positive, (zero, zero), (nan, nan))))
+    base = p.ar, p.ai
+    square = _product(p, base, base)
+    for exponent, value in ((1.0, base), (2.0, square), (3.0, _product(p, base, square))):
+        when(p.both(real_exponent, p.compare("oeq", p.br, p.lit(exponent))), partial(give, value))
     small = p.compare("olt", p.abs(p.br), p.lit(100.0))
     whole = p.compare("oeq", f.intrinsic("trunc", t, p.br), p.br)
     when(p.both(real_exponent, p.both(small, whole)), lambda: give(_whole_power(p)))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from pydsl.jit.llvm.libm import call_math
 from pydsl.jit.llvm.opcall import Emitter, OpCall
 from pydsl.jit.llvm.scalars import Value, bits_type, float_literal, llvm_type
@@ -47,9 +49,12 @@ def _function(name: str) -> Emitter:
     return emit
 
 
-def _scaled(factor: float) -> Emitter:
+def _scaled(numerator: float, denominator: float) -> Emitter:
+    """Times a quotient that is rounded in the type of the operand, its parts too."""
+
     def emit(b: FunctionText, call: OpCall) -> Value:
-        return b.op(f"fmul {call.type} {call.x}, {_lit(call, factor)}")
+        one = np.float32 if call.dtypes[0].itemsize == 4 else np.float64
+        return b.op(f"fmul {call.type} {call.x}, {_lit(call, float(one(numerator) / one(denominator)))}")
 
     return emit
 
@@ -134,25 +139,33 @@ def _logical_not(b: FunctionText, call: OpCall) -> Value:
 # --- maximum and minimum --------------------------------------------------------------------------------------------
 
 
-def _propagating(b: FunctionText, call: OpCall) -> Value:
-    """maximum, minimum: NaN wins. Of two equal zeros the second operand, as NumPy's vector code gives.
+def _propagating(greater: str, less: str) -> Emitter:
+    """maximum, minimum: NaN wins.
 
     In a reduction (`reassoc`) the intrinsic is used, which the loop vectoriser knows as a reduction.
     """
-    t, x, y = call.type, call.x, call.y
-    if "reassoc" in call.flags:
-        return b.intrinsic(call.name, t, x, y, flags="nsz ")
-    predicate = "ogt" if call.name == "maximum" else "olt"
-    best = b.op(f"select i1 {b.op(f'fcmp {predicate} {t} {x}, {y}')}, {t} {x}, {t} {y}")
-    return b.op(f"select i1 {is_nan(b, t, x)}, {t} {x}, {t} {best}")
+
+    def emit(b: FunctionText, call: OpCall) -> Value:
+        t, x, y = call.type, call.x, call.y
+        if "reassoc" in call.flags:
+            return b.intrinsic(call.name, t, x, y, flags="nsz ")
+        first = b.op(f"fcmp {greater if call.name == 'maximum' else less} {t} {x}, {y}")
+        best = b.op(f"select i1 {first}, {t} {x}, {t} {y}")
+        return b.op(f"select i1 {is_nan(b, t, x)}, {t} {x}, {t} {best}")
+
+    return emit
 
 
-def _ignoring(b: FunctionText, call: OpCall) -> Value:
+def _ignoring(greater: str, less: str) -> Emitter:
     """fmax, fmin: NaN only where both are."""
-    t, x, y = call.type, call.x, call.y
-    predicate = "ogt" if call.name == "fmax" else "olt"
-    best = b.op(f"select i1 {b.op(f'fcmp {predicate} {t} {x}, {y}')}, {t} {x}, {t} {y}")
-    return b.op(f"select i1 {is_nan(b, t, y)}, {t} {x}, {t} {best}")
+
+    def emit(b: FunctionText, call: OpCall) -> Value:
+        t, x, y = call.type, call.x, call.y
+        first = b.op(f"fcmp {greater if call.name == 'fmax' else less} {t} {x}, {y}")
+        best = b.op(f"select i1 {first}, {t} {x}, {t} {y}")
+        return b.op(f"select i1 {is_nan(b, t, y)}, {t} {x}, {t} {best}")
+
+    return emit
 
 
 # --- division with remainder ----------------------------------------------------------------------------------------
@@ -196,9 +209,14 @@ def _floor_divide(b: FunctionText, call: OpCall) -> Value:
 # --- neighbours -----------------------------------------------------------------------------------------------------
 
 
-def next_after(b: FunctionText, call: OpCall) -> Value:
-    """The neighbour of x in the direction of y, by stepping the bits; also for float16."""
-    t, x, y, zero = call.type, call.x, call.y, _lit(call, 0.0)
+def _next_after(b: FunctionText, call: OpCall) -> Value:
+    """The neighbour of x in the direction of y."""
+    return _neighbour(b, call, call.x, call.y, equal=call.y)
+
+
+def _neighbour(b: FunctionText, call: OpCall, x: str, y: str, equal: str) -> str:
+    """By stepping the bits, which does for float16 too; `equal` where x equals y."""
+    t, zero = call.type, _lit(call, 0.0)
     i = bits_type(call.dtypes[0])
     bits = b.op(f"bitcast {t} {x} to {i}")
     up, down = b.op(f"add {i} {bits}, 1"), b.op(f"sub {i} {bits}, 1")
@@ -211,19 +229,33 @@ def next_after(b: FunctionText, call: OpCall) -> Value:
     stepped = b.op(f"select i1 {at_zero}, {i} {smallest}, {i} {stepped}")
     moved = b.op(f"bitcast {i} {stepped} to {t}")
     same = b.op(f"fcmp oeq {t} {x}, {y}")
-    result = b.op(f"select i1 {same}, {t} {y}, {t} {moved}")
+    result = b.op(f"select i1 {same}, {t} {equal}, {t} {moved}")
     result = b.op(f"select i1 {is_nan(b, t, y)}, {t} {y}, {t} {result}")
     return b.op(f"select i1 {is_nan(b, t, x)}, {t} {x}, {t} {result}")
 
 
 def _spacing(b: FunctionText, call: OpCall) -> Value:
-    """Distance to the neighbour away from zero, with the sign of x."""
-    t, x = call.type, call.x
-    i = bits_type(call.dtypes[0])
+    """Distance to the neighbour away from zero, with the sign of x; for either zero the smallest number."""
+    t, i = call.type, bits_type(call.dtypes[0])
+    x = b.op(f"fadd {t} {call.x}, {_lit(call, 0.0)}")
     bits = b.op(f"bitcast {t} {x} to {i}")
     neighbour = b.op(f"bitcast {i} {b.op(f'add {i} {bits}, 1')} to {t}")
     distance = b.op(f"fsub {t} {neighbour}, {x}")
     finite = b.op(f"fcmp olt {t} {b.intrinsic('fabs', t, x)}, {_lit(call, math.inf)}")
+    return b.op(f"select i1 {finite}, {t} {distance}, {t} {_lit(call, math.nan)}")
+
+
+def _next_after_half(b: FunctionText, call: OpCall) -> Value:
+    return _neighbour(b, call, call.x, call.y, equal=call.x)
+
+
+def _spacing_half(b: FunctionText, call: OpCall) -> Value:
+    """Distance to the next larger number; infinite for the largest."""
+    t, x, inf = call.type, call.x, _lit(call, math.inf)
+    above = _neighbour(b, call, x, inf, equal=inf)
+    wide = [b.op(f"fpext {t} {value} to float") for value in (above, x)]
+    distance = b.op(f"fptrunc float {b.op(f'fsub float {wide[0]}, {wide[1]}')} to {t}")
+    finite = b.op(f"fcmp olt {t} {b.intrinsic('fabs', t, x)}, {inf}")
     return b.op(f"select i1 {finite}, {t} {distance}, {t} {_lit(call, math.nan)}")
 
 
@@ -281,10 +313,8 @@ FLOATS: dict[str, Emitter] = {
     "square": _square,
     "reciprocal": _reciprocal,
     "conjugate": _same,
-    "maximum": _propagating,
-    "minimum": _propagating,
-    "fmax": _ignoring,
-    "fmin": _ignoring,
+    **dict.fromkeys(("maximum", "minimum"), _propagating("ogt", "olt")),
+    **dict.fromkeys(("fmax", "fmin"), _ignoring("ogt", "olt")),
     "equal": _compare("oeq"),
     "not_equal": _compare("une"),
     "less": _compare("olt"),
@@ -300,12 +330,12 @@ FLOATS: dict[str, Emitter] = {
     "isfinite": _against_infinity("olt"),
     "signbit": _signbit,
     "heaviside": _heaviside,
-    "deg2rad": _scaled(math.pi / 180.0),
-    "rad2deg": _scaled(180.0 / math.pi),
+    "deg2rad": _scaled(math.pi, 180.0),
+    "rad2deg": _scaled(180.0, math.pi),
     "floor_divide": _floor_divide,
     "remainder": _remainder,
     "fmod": _binary("frem"),
-    "nextafter": next_after,
+    "nextafter": _next_after,
     "spacing": _spacing,
     "logaddexp": _log_add_exp("exp", "log1p", math.log(2.0)),
     "logaddexp2": _log_add_exp("exp2", None, 1.0),
@@ -335,4 +365,14 @@ FLOATS: dict[str, Emitter] = {
     "arccosh": _function("acosh"),
     "arctanh": _function("atanh"),
 }
-"""Name to emitter, for operands of dtype float32 and float64."""
+"""Name to emitter, for operands of dtype float32 and float64. Of two equal zeros, maximum and its kin give the second."""
+
+HALVES: dict[str, Emitter] = {
+    **FLOATS,
+    **dict.fromkeys(("maximum", "minimum"), _propagating("oge", "ole")),
+    **dict.fromkeys(("fmax", "fmin"), _ignoring("oge", "ole")),
+}
+"""The same for float16 that was widened to float32. Of two equal zeros, maximum and its kin give the first."""
+
+HALF_BITS: dict[str, Emitter] = {"nextafter": _next_after_half, "spacing": _spacing_half}
+"""Operations on float16 itself."""

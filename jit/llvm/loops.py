@@ -2,6 +2,8 @@
 
 A counted loop is emitted rotated (guard, body, test at the end) with the only `nsw` of the whole emitter on its own
 counter. Loops whose iterations are independent carry access groups; the loop vectoriser then needs no run-time checks.
+Vectorisation is never forced by metadata: that would let LLVM reorder float sums that nobody declared reorderable, and
+print a warning where it cannot be done.
 """
 
 from __future__ import annotations
@@ -12,14 +14,10 @@ from typing import TypeAlias
 from pydsl.ir.affine import Affine
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.scalars import single
-from pydsl.loops.ir import Apply, Assign, Expr, For, LoopKind, Read, Stmt, Var, While
-from pydsl.loops.walk import walk
+from pydsl.loops.ir import For, LoopKind, Stmt, Var, While
 
 EmitBody: TypeAlias = Callable[[Frame, Sequence[Stmt]], None]
 """Writes a list of statements."""
-
-_REORDERED = frozenset({"add", "multiply", "maximum", "minimum", "fmax", "fmin"})
-
 
 def emit_for(frame: Frame, loop: For, emit_body: EmitBody) -> None:
     """A loop of any kind on one thread."""
@@ -126,23 +124,4 @@ def _properties(frame: Frame, loop: For) -> list[str]:
     node = frame.unit.module.node
     if loop.kind is LoopKind.UNROLL:
         return [node('!"llvm.loop.unroll.full"')]
-    if loop.kind is LoopKind.VECTOR and _may_reorder(loop):
-        return [node('!"llvm.loop.vectorize.enable", i1 true')]
     return []
-
-
-def _may_reorder(loop: For) -> bool:
-    """Whether forcing vectorisation is harmless: it lets LLVM reorder every float accumulation of the loop, so all of
-    them must be declared reorderable."""
-    inside = {stmt.var for stmt in walk(loop.body) if not isinstance(stmt, Assign) and hasattr(stmt, "var")}
-    return all(
-        _is_reorderable(stmt.var, stmt.value)
-        for stmt in walk(loop.body)
-        if isinstance(stmt, Assign) and stmt.var not in inside and stmt.var.dtype.kind in "fc"
-    )
-
-
-def _is_reorderable(var: Var, value: Expr) -> bool:
-    if not isinstance(value, Apply) or value.name not in _REORDERED or not value.reassoc:
-        return False
-    return any(isinstance(arg, Read) and arg.var is var for arg in value.args)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydsl.jit.llvm.bools import BOOLS
 from pydsl.jit.llvm.casts import cast, convert_float
 from pydsl.jit.llvm.complexes import COMPLEXES
-from pydsl.jit.llvm.floats import FLOATS
+from pydsl.jit.llvm.floats import FLOATS, HALF_BITS, HALVES
 from pydsl.jit.llvm.integers import INTEGERS
 from pydsl.jit.llvm.opcall import Emitter, OpCall
 from pydsl.jit.llvm.scalars import (
@@ -35,7 +35,6 @@ TABLES: dict[str, dict[str, Emitter]] = {
 """Kind of the first operand to the operations on it."""
 
 STRUCTURAL = frozenset({"cast", "select", "copy"})
-_ON_BITS = frozenset({"nextafter", "spacing"})
 
 
 def supports(name: str, dtypes: tuple[DType, ...]) -> bool:
@@ -60,8 +59,8 @@ def emit_op(b: FunctionText, call: OpCall) -> Value:
     emitter = TABLES[kind_of(call.dtypes[0])].get(name)
     if emitter is None:
         raise UnsupportedScalarError(f"no operation {name} on {', '.join(map(str, call.dtypes))}")
-    if call.dtypes[0] == FLOAT16 and name not in _ON_BITS:
-        return _through_float32(b, call, emitter)
+    if call.dtypes[0] == FLOAT16:
+        return HALF_BITS[name](b, call) if name in HALF_BITS else _through_float32(b, call, HALVES[name])
     return emitter(b, call)
 
 

@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydsl.errors import SourceLocation
+
 
 class FrontendFailure(Exception):
-    """Base of the three."""
+    """Base of the three.
+
+    location: the innermost expression or statement that failed; the evaluator fills it in.
+    related: further places, each with a few words.
+    """
+
+    location: SourceLocation | None = None
+    related: tuple[tuple[str, SourceLocation], ...] = ()
 
 
 class NumpyError(FrontendFailure):

@@ -1,0 +1,68 @@
+"""The state of one function that is being evaluated: its variables, and the loops around the current statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydsl.errors import SourceLocation
+from pydsl.frontend.source import SourceFunction
+from pydsl.frontend.values import Operand
+from pydsl.ir.core import Block, Value
+
+
+@dataclass
+class Namespace:
+    """The variables of a frame, and where each was defined last."""
+
+    values: dict[str, Operand] = field(default_factory=dict)
+    places: dict[str, SourceLocation] = field(default_factory=dict)
+
+    def copy(self) -> Namespace:
+        return Namespace(dict(self.values), dict(self.places))
+
+
+@dataclass(eq=False)
+class Edge:
+    """One way into a join: the block it comes from (still without terminator) and the variables there."""
+
+    block: Block
+    names: Namespace
+    kind: str = "yield"
+    loc: SourceLocation | None = None
+    value: Operand = None
+
+
+@dataclass(eq=False)
+class Loop:
+    """A loop around the current statement. `variable`: of a loop in the IR; None while it is unrolled."""
+
+    in_ir: bool
+    edges: list[Edge] = field(default_factory=list)
+    variable: Value | None = None
+
+
+@dataclass(eq=False)
+class Frame:
+    """One activation of a function.
+
+    names: its variables.
+    lexical: the frame that a nested function was defined in.
+    globals, cells: where its other names come from.
+    path: the chain of calls and unrolled turns that led here.
+    main: whether it is the traced function itself, whose `return` is the function's.
+    local_names: the names that cannot come from outside (comprehensions have frames of their own).
+    """
+
+    source: SourceFunction
+    names: Namespace
+    globals: dict[str, Any]
+    cells: dict[str, Any]
+    path: tuple[Any, ...] = ()
+    lexical: Frame | None = None
+    main: bool = False
+    loops: list[Loop] = field(default_factory=list)
+    local_names: frozenset[str] = frozenset()
+
+    def locate(self, node: Any) -> SourceLocation:
+        return self.source.text.locate(node, self.source.name)

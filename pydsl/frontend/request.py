@@ -1,0 +1,190 @@
+"""What is asked of the front end, and what it answers: plain records, no behaviour.
+
+A request describes the arguments of one specialisation as trees (:data:`ArgTree`) whose leaves are arrays, dynamic
+scalars and static objects. `leaf` numbers the dynamic leaves: it is the index of the block argument of the function's
+body. The answer is the typed function and everything the runtime must watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pydsl.errors import SourceLocation
+from pydsl.ir.core import Function
+
+Path: TypeAlias = "tuple[int | str, ...]"
+"""Where an object is found in the arguments: the parameter's name, then items and attribute names."""
+
+
+# --- arguments ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """An array. Arrays that overlap in memory have the same `group` and exact offsets within it.
+
+    strides: in bytes.
+    group: arrays of one group lie in one storage; arrays of different groups share no memory.
+    offset: address of element 0 minus the lowest address of any array of the group, in bytes.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    writeable: bool
+    group: int
+    offset: int
+    leaf: int
+
+
+@dataclass(frozen=True)
+class ScalarSpec:
+    """A scalar whose value is not known at compile time; `weak`: a Python scalar."""
+
+    dtype: np.dtype[Any]
+    weak: bool
+    leaf: int
+
+
+@dataclass(frozen=True)
+class StaticSpec:
+    """An object known at compile time (guarded by the runtime)."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class SequenceSpec:
+    """A tuple, list or named tuple of the class `type`."""
+
+    items: tuple[ArgTree, ...]
+    type: type = tuple
+
+
+@dataclass(frozen=True)
+class MappingSpec:
+    """A dict with string keys."""
+
+    items: tuple[tuple[str, ArgTree], ...]
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """A dataclass instance of class `cls`."""
+
+    cls: type
+    items: tuple[tuple[str, ArgTree], ...]
+
+
+ArgTree: TypeAlias = "ArraySpec | ScalarSpec | StaticSpec | SequenceSpec | MappingSpec | ObjectSpec"
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """Limits of the partial evaluator.
+
+    unroll_trips: loops over a range of at most this many turns are unrolled,
+    unroll_statements: if turns times statements of the body stays within this.
+    max_statements: statements evaluated in all, against programs that unroll without end.
+    """
+
+    unroll_trips: int = 8
+    unroll_statements: int = 128
+    max_statements: int = 20_000
+
+
+@dataclass(frozen=True)
+class TraceRequest:
+    """One specialisation of a function. A parameter `*args` is a :class:`SequenceSpec`, `**kwargs` a
+    :class:`MappingSpec`; a parameter that is missing takes its default, as a static object."""
+
+    function: Callable[..., Any]
+    params: Mapping[str, ArgTree]
+    options: TraceOptions = TraceOptions()
+
+
+# --- results ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReturnLeaf:
+    """Operand `operand_index` of the return op."""
+
+    operand_index: int
+
+
+@dataclass(frozen=True)
+class ReturnStatic:
+    """An object known at compile time."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class ReturnArgument:
+    """An argument, or a part of one, unchanged: the very object at `path`; `leaf` where it is a dynamic leaf."""
+
+    leaf: int | None
+    path: Path
+
+
+@dataclass(frozen=True)
+class ReturnSequence:
+    """A new tuple, list or named tuple of the class `type`."""
+
+    items: tuple[ReturnTree, ...]
+    type: type = tuple
+
+
+@dataclass(frozen=True)
+class ReturnMapping:
+    """A new dict."""
+
+    items: tuple[tuple[Any, ReturnTree], ...]
+
+
+@dataclass(frozen=True)
+class ReturnObject:
+    """A new dataclass instance of class `cls`."""
+
+    cls: type
+    items: tuple[tuple[str, ReturnTree], ...]
+
+
+ReturnTree: TypeAlias = "ReturnLeaf | ReturnStatic | ReturnArgument | ReturnSequence | ReturnMapping | ReturnObject | None"
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The names a trace depends on.
+
+    globals: (namespace, name, object) for every name found there.
+    cells: (closure cell, object).
+    absent: (namespace, name) for names that were looked for there and found among the builtins.
+    sources: the functions that were inlined, with the place of their definition.
+    """
+
+    globals: list[tuple[dict[str, Any], str, Any]] = field(default_factory=list)
+    cells: list[tuple[Any, Any]] = field(default_factory=list)
+    absent: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    sources: list[tuple[Callable[..., Any], SourceLocation]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TraceResult:
+    """A traced function: `function.returns[site]` is a :data:`ReturnTree`."""
+
+    function: Function
+    reads: Reads
+
+    @property
+    def read_globals(self) -> list[tuple[dict[str, Any], str, Any]]:
+        return self.reads.globals
+
+    @property
+    def read_cells(self) -> list[tuple[Any, Any]]:
+        return self.reads.cells
