@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pydsl.analysis.overlap import covers
 from pydsl.fusion.access import Access, conflict, element_map, may_alias, points, read, written
 from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, cost, rewrite, substitute
 from pydsl.ir.affine import Affine
@@ -125,20 +126,50 @@ class Forwarding:
         weight = cost(writer.value)
         if weight == 0 or isinstance(writer.value, Load):
             return True
-        if writer.buffer not in self.local or definition.blocked:
+        if writer.buffer not in self.local:
             return False
-        if not all(self._unchanged(w, use.reader) for use in definition.uses):
+        if definition.blocked:
+            writer.notes.append("kept in memory: some reads of it need more than this one write, or come at loaded indices")
+            return False
+        late = next((use.reader for use in definition.uses if not self._unchanged(w, use.reader)), None)
+        if late is not None:
+            writer.notes.append(f"kept in memory: what it is computed from changes before {_place(self.statements[late])}")
             return False
         size = points(writer.extents)
         evaluations: dict[object, int] = {}
         for use in definition.uses:
             reader = self.statements[use.reader]
-            key = (reader.extents + reader.reduce_extents, tuple(_shape(use.map, reader)))
+            # readers over one space will share a loop and the value in it; a reduction has its own
+            own = use.reader if reader.kind is not StatementKind.MAP else None
+            key = (own, reader.extents + reader.reduce_extents, tuple(_shape(use.map, reader)))
             evaluations[key] = _evaluations(use.map, reader)
         traffic = _traffic(size * writer.dtype.itemsize)
         recompute = sum(evaluations.values()) * weight
         keep = size * (weight + 2 * traffic) + sum(evaluations.values()) * traffic + 64
-        return recompute <= keep
+        if recompute <= keep:
+            return True
+        times = sum(evaluations.values()) / max(size, 1)
+        writer.notes.append(
+            f"kept in memory: inlined it would be computed {times:.3g} times for each element, at a cost of {weight} adds"
+        )
+        return False
+
+    def _removable(self, w: int) -> bool:
+        """Whether the write is not needed once its readers have the value: nobody else reads it, or it is overwritten."""
+        write = self.writes[w]
+        assert write is not None
+        if write.buffer in self.local:
+            return True
+        region = write.region()
+        if region is None:
+            return False
+        for later in self.writers[write.buffer]:
+            other = self.writes[later]
+            if later > w and other is not None and self.statements[later].predicate is None:
+                cover = other.region()
+                if cover is not None and covers(cover, region):
+                    return True
+        return False
 
     def _unchanged(self, w: int, i: int) -> bool:
         """Whether everything statement ``w`` has read still has its value just before statement ``i``."""
@@ -166,11 +197,15 @@ class Forwarding:
                 return None
             writer = self.statements[w]
             assert writer.value is not None
-            statement.absorbed.append(writer.label())
+            statement.absorbed.append(writer)
             return substitute(writer.value, dict(zip(writer.vars, index, strict=True)))
 
         memo: dict[int, Expr] = {}
         statement.map_expressions(lambda expr: rewrite(expr, leaf, memo))
+
+
+def _place(statement: Statement) -> str:
+    return f"line {statement.loc.line}" if statement.loc is not None else f"`{statement.label()}`"
 
 
 def _shape(index: list[Affine], reader: Statement) -> list[Affine]:

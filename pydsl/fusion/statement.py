@@ -57,7 +57,8 @@ class Statement:
     reduction: the reduction's kind.
     scalar: SCALAR: the variable that is bound.
     error, payload: CHECK: what is raised.
-    absorbed: names of operations whose computation was inlined here.
+    absorbed: the statements whose computation was inlined here (each with what it had absorbed before).
+    notes: what a report should say about it: why its value is kept in memory, how it runs.
     """
 
     kind: StatementKind
@@ -77,7 +78,7 @@ class Statement:
     payload: tuple[Expr, ...] = ()
     op: Op | None = None
     name: str = ""
-    absorbed: list[str] = field(default_factory=list)
+    absorbed: list[Statement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -207,6 +207,7 @@ class For(Stmt):
 
     independent: no iteration reads or writes memory that another one writes (proven), so accesses may be reordered
     across iterations; assignments to variables declared outside are reductions or make it dependent.
+    kernel: the number of the fused nest that it belongs to, for reports; 0 for the user's loops.
     """
 
     var: Var
@@ -217,6 +218,7 @@ class For(Stmt):
     independent: bool = False
     label: str = ""
     loc: SourceLocation | None = None
+    kernel: int = 0
 
 
 @dataclass(eq=False)
@@ -349,6 +351,7 @@ class Gemm(Stmt):
     c_offset: Affine
     ldc: Affine
     beta: float = 0.0
+    kernel: int = 0
 
 
 @dataclass(eq=False)
@@ -371,6 +374,7 @@ class Contract(Stmt):
     b_offset: Affine
     acc: Var
     epilogue: list[Stmt]
+    kernel: int = 0
 
 
 @dataclass(eq=False)

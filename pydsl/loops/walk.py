@@ -190,7 +190,7 @@ def substituted(body: list[Stmt], mapping: Mapping[Any, Affine]) -> list[Stmt]:
             case For():
                 start, stop = affine(stmt.start), affine(stmt.stop)
                 var = fresh(stmt.var)
-                return For(var, start, stop, copies(stmt.body), stmt.kind, stmt.independent, stmt.label, stmt.loc)
+                return For(var, start, stop, copies(stmt.body), stmt.kind, stmt.independent, stmt.label, stmt.loc, stmt.kernel)
             case If():
                 return If(map_expr(stmt.condition, leaf), copies(stmt.then), copies(stmt.orelse))
             case Let():

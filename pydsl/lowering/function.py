@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pydsl.errors import InternalCompilerError
 from pydsl.fusion.access import reads
 from pydsl.fusion.build import build, copy_statement
 from pydsl.fusion.dead import remove_dead
+from pydsl.fusion.edges import Edge, edges
 from pydsl.fusion.forward import Forwarding
 from pydsl.fusion.nests import Item, Nest, build_nests
 from pydsl.fusion.state import INT64, LoweringState
@@ -35,10 +37,12 @@ from pydsl.loops.ir import (
     Buffer,
     Const,
     Continue,
+    Contract,
     Declare,
     Expr,
     Fail,
     For,
+    Gemm,
     If,
     Index,
     Let,
@@ -52,6 +56,7 @@ from pydsl.loops.ir import (
     Var,
     While,
 )
+from pydsl.loops.walk import walk
 from pydsl.lowering.leaf import lower_item
 from pydsl.lowering.results import ArrayLeaf, Number, ResultLeaf, ScalarLeaf, SlotNumber, StorageInfo
 
@@ -61,13 +66,27 @@ LOCAL_BYTES = 512
 
 @dataclass
 class Segment:
-    """One fused straight line, kept for reports."""
+    """One fused straight line, kept for reports.
+
+    Parameters
+    ----------
+    built: one statement for each operation that needs one; ``statements``: those that are left, in program order.
+    items: nests and statements outside of loops, in the order of execution.
+    local: buffers that nothing outside the line reads.
+    kernels: the items that have loops, by their number (:attr:`pydsl.loops.ir.For.kernel`).
+    """
 
     ops: list[Op]
     built: list[Statement]
     statements: list[Statement]
     items: list[Item]
     local: set[Buffer]
+    kernels: dict[int, Item] = field(default_factory=dict)
+
+    @cached_property
+    def edges(self) -> list[Edge]:
+        """The dependency edges between ``statements``, derived when they are asked for."""
+        return edges(self.statements)
 
 
 @dataclass
@@ -88,6 +107,7 @@ class Lowered:
     results: dict[int, list[ResultLeaf]]
     segments: list[Segment]
     written_arguments: set[Storage]
+    buffers: dict[Storage, Buffer]
 
 
 def lower_function(function: Function, fuse: bool = True) -> Lowered:
@@ -125,6 +145,7 @@ class _FunctionLowering:
         self.state = LoweringState()
         self.usage = _Usage()
         self.segments: list[Segment] = []
+        self.kernels = 0
         self.n_slots = 0
         self.result_slots: dict[tuple[int, int, int], int] = {}
         self.storages: list[StorageInfo] = []
@@ -161,6 +182,7 @@ class _FunctionLowering:
             self.results,
             self.segments,
             self.usage.written,
+            self.state.buffers,
         )
 
     # --- where things are used ---
@@ -316,11 +338,19 @@ class _FunctionLowering:
             Forwarding(statements, local).run()
             statements = remove_dead(statements, local, live)
         items = build_nests(statements, self.fuse)
-        self.segments.append(Segment(ops, built, statements, items, local))
+        segment = Segment(ops, built, statements, items, local)
+        self.segments.append(segment)
         out: list[Stmt] = []
         for item in items:
             self._allocate(item, out)
-            out.extend(lower_item(item, self.state))
+            lowered = lower_item(item, self.state)
+            loops = [s for s in walk(lowered) if isinstance(s, (For, Contract, Gemm))]
+            if loops:
+                self.kernels += 1
+                segment.kernels[self.kernels] = item
+            for loop in loops:
+                loop.kernel = self.kernels
+            out.extend(lowered)
         return out
 
     def _allocate(self, item: Item, out: list[Stmt]) -> None:

@@ -36,7 +36,7 @@ def _collapsed(outer: For) -> For:
         var = Var(outer.var.name + inner.var.name, outer.var.dtype, (0, total.value - 1 if total.is_const else None))
         # i*extent + j is one variable: i becomes 0 and j the whole
         body = substituted(inner.body, {outer.var: Affine.of(0), inner.var: Affine.of(var)})
-        outer = For(var, Affine.of(0), total, body, outer.kind, label=inner.label or outer.label, loc=outer.loc)
+        outer = For(var, Affine.of(0), total, body, outer.kind, label=inner.label or outer.label, loc=outer.loc, kernel=outer.kernel)
     return outer
 
 
