@@ -13,7 +13,7 @@ import threading
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydsl import knobs
 from pydsl.errors import InternalCompilerError, UnsupportedError
@@ -53,11 +53,15 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     Compilations of one function wait for each other; calls of its existing specializations go on meanwhile.
     """
 
+    __qualname__: str
+    __wrapped__: Callable[P, R]
+
     def __init__(
         self, function: Callable[P, R], options: JitOptions | None = None, compiler: Compiler | None = None
     ) -> None:
         functools.update_wrapper(self, function)
         self.__wrapped__ = function
+        self._function = cast(types.FunctionType, function)
         self._options = options or JitOptions()
         self._compiler = compiler
         self._binder: Binder | None = None
@@ -144,7 +148,7 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> BoundCall:
         if self._binder is None:
-            self._binder = Binder(self.__wrapped__)
+            self._binder = Binder(self._function)
         return self._binder.bind(args, kwargs, self._statics)
 
     def _matching(self, signature: Signature, settings: Any) -> tuple[Compiled, ...]:
@@ -161,7 +165,7 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
             if self._matching(bound.signature, settings) != known:
                 return None
             options = dataclasses.replace(self._options, settings=settings)
-            request = CompileRequest(self.__wrapped__, bound.signature, options, bound.objects)
+            request = CompileRequest(self._function, bound.signature, options, bound.objects)
             try:
                 result = self._run_compiler(request)
             except StaticsNeeded as needed:
@@ -176,14 +180,14 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
             return compiled
 
     def _load(self, result: CompiledSpecialization) -> Any:
-        from pydsl.jit.runtime.native import materialize  # brings LLVM
+        from pydsl.jit.runtime.native import materialize  # noqa: PLC0415 - brings LLVM
 
         return materialize(result)
 
     def _run_compiler(self, request: CompileRequest) -> CompiledSpecialization:
         if self._compiler is not None:
             return self._compiler(request)
-        from pydsl.jit.pipeline import compile_specialization  # the compiler loads with its first use
+        from pydsl.jit.pipeline import compile_specialization  # noqa: PLC0415 - loads with its first use
 
         return compile_specialization(request)
 

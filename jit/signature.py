@@ -42,7 +42,7 @@ _BY_IDENTITY: tuple[type, ...] = (
 )
 
 
-class StaticsNeeded(Exception):
+class StaticsNeeded(Exception):  # noqa: N818 - a request, not an error
     """The pipeline needs the values of these leaves at compile time: the call is specialised on them."""
 
     def __init__(self, paths: tuple[LeafPath, ...]) -> None:
@@ -348,7 +348,7 @@ def _stub(
     ]
     text = str(inspect.Signature(marked)).replace(repr(_OMITTED), "_OMITTED")
     namespace: dict[str, Any] = {"_OMITTED": _OMITTED}
-    exec(f"def stub{text}: return locals()", namespace)  # noqa: S102
+    exec(f"def stub{text}: return locals()", namespace)
     stub: types.FunctionType = namespace["stub"]
     changes: dict[str, Any] = {"co_name": function.__name__}
     if hasattr(stub.__code__, "co_qualname"):

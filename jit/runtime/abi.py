@@ -15,7 +15,7 @@ The kernel is `i64 @pydsl_kernel(ptr %rt, ptr %slots)`:
   data slots of storages that the entry allocates.
 - It returns k >= 0: finished through return site k, whose result tree is `Specialization.results[k]`;
   -(1 + e): error e of `Specialization.errors`; `RETURN_EXCEPTION_SET`: a Python exception is already set
-  (an allocation failed).
+  (an allocation failed, or the kernel has set one itself, with the GIL: see `STATE_SLOT`).
 
 An *argument path* (`ArgPath`) names an object reachable from the call: first an index into
 `Specialization.guards`, then item indices of tuples and lists, keys of dicts, or names of attributes.
@@ -31,6 +31,10 @@ import numpy as np
 
 RETURN_EXCEPTION_SET = -(2**63)
 """Kernel return value: stop, a Python exception is set already."""
+
+STATE_SLOT, TABLE_SLOT, HEADER_WORDS = -2, -1, 2
+"""Words in front of the slots. `slots[STATE_SLOT]` is the saved thread state while the GIL is released, else null;
+`slots[TABLE_SLOT]` belongs to the runtime."""
 
 ArgPath: TypeAlias = "tuple[int | str, ...]"
 
@@ -433,7 +437,8 @@ class CompiledSpecialization:
     """What the pipeline hands back: a specialization and its kernel as LLVM IR text.
 
     `optimize(module, target_machine)` runs the backend's passes over the parsed module (kernel and entry
-    together); None leaves the module as it is. `report` is whatever `explain` and `inspect` want to show.
+    together, under the loader's lock); None leaves the module as it is. The entry gets the kernel's function
+    attributes. `report` is whatever `explain` and `inspect` want to show.
     """
 
     spec: Specialization

@@ -28,7 +28,7 @@ _FLAG_DEFAULT = 1 << 18
 _FLAG_BASE_TYPE = 1 << 10
 
 _keep: list[Any] = []
-_OVERRIDES = knobs._overrides  # noqa: SLF001
+_OVERRIDES = knobs._overrides  # the one place that needs the variable itself
 
 MISS_METHOD = sys.intern("_call_slowly")
 
@@ -165,11 +165,11 @@ def ensure_support() -> int:
 @functools.cache
 def _load_dispatcher() -> int:
     """Compile the support module, put its functions into the runtime table: the dispatcher's address."""
-    from pydsl.jit.runtime import loader  # not at import: it brings LLVM
+    from pydsl.jit.runtime import loader  # noqa: PLC0415 - brings LLVM, which decorating must not
 
     layout = native_layout()
     assert layout is not None
-    code = loader.load(support.support_ir(layout), target_machine=loader.host_machine(1))
+    code = loader.load(support.support_ir(layout), level=1)
     _keep.append(code)
     for entry, name in support.FUNCTIONS.items():
         table.provide(entry, code.address(name))

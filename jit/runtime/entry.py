@@ -6,15 +6,14 @@ Checks the guards, fills the slots, makes the result storages, runs the kernel (
 small work no slot is ever stored) and builds the results. Answers a new reference, null with an exception set, or
 the pointer value 1: a guard did not hold and nothing has happened.
 
-Before the slots lie two words for the allocation callback (`support.py`): `slots[-1]` is the specialization's table,
-`slots[-2]` the saved thread state while the GIL is released. Behind them lie the words of objects made on the way.
+Behind the slots lie the words of objects made on the way (storages first).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydsl.jit.runtime.abi import RETURN_EXCEPTION_SET, Specialization
+from pydsl.jit.runtime.abi import HEADER_WORDS, RETURN_EXCEPTION_SET, STATE_SLOT, TABLE_SLOT, Specialization
 from pydsl.jit.runtime.entry_guards import MISS, GuardWriter
 from pydsl.jit.runtime.entry_results import FAIL, ResultWriter
 from pydsl.jit.runtime.irtext import Code
@@ -25,10 +24,9 @@ from pydsl.jit.runtime.table import index
 ENTRY_NAME = "pydsl_entry"
 KERNEL_NAME = "pydsl_kernel"
 MISS_VALUE = 1
-_HEADER_WORDS = 2
 
 _HELPERS = f"""
-define internal void @pydsl.drop(ptr %rt, ptr %words, i64 %count) noinline {{
+define internal void @pydsl.entry.drop(ptr %rt, ptr %words, i64 %count) noinline {{
 start:
   %where = getelementptr i8, ptr %rt, i64 {8 * index("Py_DecRef")}
   %release = load ptr, ptr %where
@@ -47,7 +45,7 @@ exit:
   ret void
 }}
 
-define internal void @pydsl.clear(ptr %words, i64 %count) {{
+define internal void @pydsl.entry.clear(ptr %words, i64 %count) {{
 start:
   br label %loop
 loop:
@@ -73,8 +71,9 @@ class EntryText:
     table: SpecTable
 
 
-def write_entry(spec: Specialization, layout: Layout, objects: SpecTable) -> EntryText:
-    """Write the entry of a specialization; `objects` gets the pointers that it needs."""
+def write_entry(spec: Specialization, layout: Layout, objects: SpecTable, attributes: str = "") -> EntryText:
+    """Write the entry of a specialization; `objects` gets the pointers that it needs. `attributes` are LLVM function
+    attributes: those of the kernel, which is compiled with them once it is inlined."""
     code = Code()
     guards = GuardWriter(code, layout, objects, "%slots")
     holds: list[str] = []
@@ -91,22 +90,22 @@ def write_entry(spec: Specialization, layout: Layout, objects: SpecTable) -> Ent
     _return_sites(code, spec, results, len(holds))
     _failure_exits(code, spec, results.words, len(holds))
     body = [*_prologue(spec, results.words, len(holds)), *code.prologue, *code.lines]
-    head = f"define ptr @{ENTRY_NAME}(ptr %spec, ptr %args, i64 %nargs, ptr %kwnames) {{"
+    head = f"define ptr @{ENTRY_NAME}(ptr %spec, ptr %args, i64 %nargs, ptr %kwnames) {attributes} {{"
     return EntryText("\n".join([_HELPERS, *code.constants, head, *body, "}", ""]), objects)
 
 
 def _prologue(spec: Specialization, words: int, n_holds: int) -> list[str]:
     """Stack memory. All of it starts as zero, argument slots too: LLVM removes what is overwritten."""
-    total = _HEADER_WORDS + spec.n_slots + words
+    total = HEADER_WORDS + spec.n_slots + words
     lines = [
         "entry:",
         "  %pair = alloca [2 x ptr]",
         "  %scalar = alloca [2 x i64], align 16",
         "  %overflow = alloca i32",
         f"  %frame = alloca [{total} x i64], align 16",
-        f"  %slots = getelementptr i64, ptr %frame, i64 {_HEADER_WORDS}",
+        f"  %slots = getelementptr i64, ptr %frame, i64 {HEADER_WORDS}",
         *_clear("%frame", total, "frame"),
-        "  %specslot = getelementptr i64, ptr %slots, i64 -1",
+        f"  %specslot = getelementptr i64, ptr %slots, i64 {TABLE_SLOT}",
         "  store ptr %spec, ptr %specslot",
         "  %rt = load ptr, ptr %spec",
     ]
@@ -119,7 +118,7 @@ def _prologue(spec: Specialization, words: int, n_holds: int) -> list[str]:
 def _clear(memory: str, words: int, name: str) -> list[str]:
     """Store zeros, written out while they are few."""
     if words > 64:
-        return [f"  call void @pydsl.clear(ptr {memory}, i64 {words})"]
+        return [f"  call void @pydsl.entry.clear(ptr {memory}, i64 {words})"]
     lines = []
     for position in range(words):
         lines.append(f"  %{name}.{position} = getelementptr i64, ptr {memory}, i64 {position}")
@@ -130,10 +129,10 @@ def _clear(memory: str, words: int, name: str) -> list[str]:
 def _run_kernel(code: Code, spec: Specialization) -> None:
     if spec.release_gil:
         state = code.call("ptr", "PyEval_SaveThread")
-        code.store("ptr", state, "%slots", -16)
+        code.store("ptr", state, "%slots", 8 * STATE_SLOT)
     code.do(f"%status = call i64 @{KERNEL_NAME}(ptr %rt, ptr %slots)")
     if spec.release_gil:
-        code.run("PyEval_RestoreThread", f"ptr {code.load('ptr', '%slots', -16)}")
+        code.run("PyEval_RestoreThread", f"ptr {code.load('ptr', '%slots', 8 * STATE_SLOT)}")
 
 
 def _return_sites(code: Code, spec: Specialization, results: ResultWriter, n_holds: int) -> None:
@@ -160,7 +159,7 @@ def _failure_exits(code: Code, spec: Specialization, words: int, n_holds: int) -
     code.label(FAIL)
     if words:
         made = code.at("%slots", 8 * spec.n_slots)
-        code.do(f"call void @pydsl.drop(ptr %rt, ptr {made}, i64 {words})")
+        code.do(f"call void @pydsl.entry.drop(ptr %rt, ptr {made}, i64 {words})")
     _drop_holds(code, n_holds)
     code.do("ret ptr null")
     code.label(MISS)
@@ -170,4 +169,4 @@ def _failure_exits(code: Code, spec: Specialization, words: int, n_holds: int) -
 
 def _drop_holds(code: Code, n_holds: int) -> None:
     if n_holds:
-        code.do(f"call void @pydsl.drop(ptr %rt, ptr %holds, i64 {n_holds})")
+        code.do(f"call void @pydsl.entry.drop(ptr %rt, ptr %holds, i64 {n_holds})")

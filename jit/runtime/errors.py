@@ -42,18 +42,16 @@ class ErrorFactory:
 
 def traceback_at(location: SourceLocation, function: str) -> TracebackType | None:
     """A traceback with one entry, at this place of the user's source."""
-    span = {
-        "lineno": location.line,
-        "col_offset": location.col,
-        "end_lineno": location.end_line or location.line,
-        "end_col_offset": location.end_col or location.col,
-    }
-    division = ast.BinOp(ast.Constant(1, **span), ast.Div(), ast.Constant(0, **span), **span)
+    division = ast.BinOp(ast.Constant(1), ast.Div(), ast.Constant(0))
+    for node in (division, division.left, division.right):
+        node.lineno, node.col_offset = location.line, location.col
+        node.end_lineno = location.end_line or location.line
+        node.end_col_offset = location.end_col or location.col
     name = (location.function or function).rpartition(".")[2]
-    body = ast.Expression(ast.copy_location(division, division))
-    code = compile(body, location.file, "eval").replace(co_name=name if name.isidentifier() else "<lambda>")
+    code = compile(ast.Expression(division), location.file, "eval")
+    code = code.replace(co_name=name if name.isidentifier() else "<lambda>")
     try:
-        eval(code, {"__name__": "__main__"})  # noqa: S307
+        eval(code, {"__name__": "__main__"})
     except ZeroDivisionError as error:
         here = error.__traceback__
         return here.tb_next if here is not None else None

@@ -53,7 +53,7 @@ class Code:
         """A pointer to constant i64 words in the module."""
         if not values:
             return "null"
-        name = f"@pydsl.words.{len(self.constants)}"
+        name = f"@pydsl.entry.words.{len(self.constants)}"
         words = ", ".join(f"i64 {value}" for value in values)
         self.constants.append(f"{name} = private unnamed_addr constant [{len(values)} x i64] [{words}]")
         return name

@@ -170,7 +170,7 @@ def _dict_version_works(offset: int) -> bool:
     replaced = changes(lambda: namespace.__setitem__("a", 5))
     added = changes(lambda: namespace.__setitem__("c", 5))
     removed = changes(lambda: namespace.__delitem__("b"))
-    through_exec = changes(lambda: exec("a = 7", namespace))  # noqa: S102
+    through_exec = changes(lambda: exec("a = 7", namespace))
     cleared = changes(namespace.clear)
     seen.append(_word(id(namespace) + offset))
     namespace.get("a")

@@ -72,7 +72,7 @@ def host_machine(opt: int = 3) -> Any:
     return target.create_target_machine(cpu=cpu, features=features, opt=opt, jit=True)
 
 
-def locked() -> threading.RLock:  # type: ignore[valid-type]
+def locked() -> Any:
     """The lock under which LLVM is used."""
     return _LOCK
 
@@ -81,19 +81,20 @@ def load(
     text: str,
     optimize: Optimizer | None = None,
     target_machine: Any = None,
+    level: int = 3,
     internal: tuple[str, ...] = (),
 ) -> LoadedCode:
-    """Parse, verify, optimise and load a module. Functions named in `internal` become private to it. The engine
-    takes over `target_machine` (a new machine of this host, if none is given)."""
+    """Parse, verify, optimise and load a module. `target_machine` is what `optimize` gets; code is generated with
+    effort `level` (0 to 3). Functions named in `internal` become private to the module."""
     with _LOCK:
-        machine = host_machine() if target_machine is None else target_machine
+        machine = host_machine(level)
         module = _parse(text)
         module.triple = machine.triple
         module.data_layout = str(machine.target_data)
         for name in internal:
             module.get_function(name).linkage = "internal"
         if optimize is not None:
-            optimize(module, machine)
+            optimize(module, machine if target_machine is None else target_machine)
         engine = llvm.create_mcjit_compiler(module, machine)
         engine.finalize_object()
         return LoadedCode(engine, module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import Any
 
 from pydsl.jit.runtime import dispatch, loader
@@ -51,11 +52,20 @@ def materialize(
         return load_portable(compiled)
     dispatch.ensure_support()
     objects = SpecTable(spec, ErrorFactory(spec))
-    entry = write_entry(spec, layout, objects)
+    entry = write_entry(spec, layout, objects, _attributes(compiled.llvm_ir))
     code = loader.load(
         compiled.llvm_ir + entry.text, compiled.optimize, compiled.target_machine, internal=(KERNEL_NAME,)
     )
     return NativeSpecialization(spec, code, objects)
+
+
+_KERNEL_HEAD = re.compile(rf"^define [^@]*@{KERNEL_NAME}\([^)]*\)([^{{]*){{", re.MULTILINE)
+
+
+def _attributes(llvm_ir: str) -> str:
+    """The function attributes of the kernel in this text."""
+    found = _KERNEL_HEAD.search(llvm_ir)
+    return found.group(1).strip() if found else ""
 
 
 def load_portable(compiled: CompiledSpecialization) -> PortableSpecialization:

@@ -1,7 +1,8 @@
 """A specialization executed from Python: the same guards, the same kernel, the same results as the native entry.
 
 Used where `layout.py` does not recognise the interpreter's objects, and as the reference that tests compare
-native entries with. Slow (tens of microseconds), but nothing here depends on the layout of an object.
+native entries with. Slow (tens of microseconds), and never releases the GIL, but nothing here depends on the layout
+of an object.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from pydsl.jit.runtime import table
 from pydsl.jit.runtime.abi import (
+    HEADER_WORDS,
     MISS,
     MISSING,
     RETURN_EXCEPTION_SET,
@@ -69,10 +71,10 @@ _NEW_ARRAY = ctypes.PYFUNCTYPE(
     ctypes.c_void_p,
 )
 _SET_BASE = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p)
-_KERNEL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+_KERNEL = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 
-class _GuardFailed(Exception):
+class _GuardError(Exception):
     """A guard does not hold."""
 
 
@@ -80,9 +82,10 @@ class _Run:
     """The state of one call: slots, objects by path, storages."""
 
     def __init__(self, spec: Specialization) -> None:
-        self.slots = (ctypes.c_uint64 * max(1, spec.n_slots))()
-        self.floats = (ctypes.c_double * len(self.slots)).from_buffer(self.slots)
-        self.ints = (ctypes.c_int64 * len(self.slots)).from_buffer(self.slots)
+        self._memory = (ctypes.c_uint64 * (HEADER_WORDS + spec.n_slots))()
+        self.slots = (ctypes.c_uint64 * spec.n_slots).from_buffer(self._memory, 8 * HEADER_WORDS)
+        self.floats = (ctypes.c_double * spec.n_slots).from_buffer(self.slots)
+        self.ints = (ctypes.c_int64 * spec.n_slots).from_buffer(self.slots)
         self.objects: dict[ArgPath, Any] = {}
         self.arrays: dict[int, tuple[ArrayGuard, np.ndarray[Any, Any]]] = {}
         self.owners: dict[int, np.ndarray[Any, Any]] = {}
@@ -108,7 +111,7 @@ class PortableSpecialization:
         run = _Run(spec)
         try:
             if CallForm(len(args), tuple(kwargs)) != spec.call_form:
-                raise _GuardFailed
+                raise _GuardError
             _check_names(spec.name_guards)
             for position, (guard, obj) in enumerate(
                 zip(spec.guards, (*args, *kwargs.values(), *spec.implicit), strict=True)
@@ -116,7 +119,7 @@ class PortableSpecialization:
                 _Guards(run).check(guard, obj, (position,))
             for overlap in spec.overlaps:
                 _check_overlap(overlap, run)
-        except _GuardFailed:
+        except _GuardError:
             return MISS
         _make_storages(spec, run)
         status = self._run_kernel(run)
@@ -163,7 +166,7 @@ def _table_with(callback: Any) -> Any:
 
 def _require(condition: bool) -> None:
     if not condition:
-        raise _GuardFailed
+        raise _GuardError
 
 
 def _check_names(guards: tuple[NameGuard, ...]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from string import Template
 
 from pydsl.jit.runtime import spectable
+from pydsl.jit.runtime.abi import STATE_SLOT, TABLE_SLOT
 from pydsl.jit.runtime.layout import Layout
 from pydsl.jit.runtime.table import index
 
@@ -149,7 +150,7 @@ _ALLOCATION = Template("""
 define ptr @pydsl_alloc(ptr %rt, ptr %slots, i64 %storage, i64 %nbytes) {
 entry:
   %dims = alloca [64 x i64]
-  %specp = getelementptr i64, ptr %slots, i64 -1
+  %specp = getelementptr i64, ptr %slots, i64 $table_slot
   %spec = load ptr, ptr %specp
   %nslotsp = getelementptr i64, ptr %spec, i64 $n_slots
   %nslots = load i64, ptr %nslotsp
@@ -177,7 +178,7 @@ one:
   br label %ones
 
 lock:
-  %statep = getelementptr i64, ptr %slots, i64 -2
+  %statep = getelementptr i64, ptr %slots, i64 $state_slot
   %state = load ptr, ptr %statep
   %released = icmp ne ptr %state, null
   br i1 %released, label %take, label %make
@@ -395,6 +396,8 @@ def support_ir(layout: Layout) -> str:
         "table_miss": TABLE_MISS,
         "table_variable": TABLE_VARIABLE,
         "table_context": TABLE_CONTEXT,
+        "table_slot": TABLE_SLOT,
+        "state_slot": STATE_SLOT,
         "n_slots": spectable.N_SLOTS,
         "storages": spectable.STORAGES,
         "storage_words": spectable.STORAGE_WORDS,

@@ -177,7 +177,7 @@ def _address_of(function: Any) -> int:
 
 def _numpy_api() -> int:
     core = getattr(np, "_core", None) or np.core
-    capsule = core._multiarray_umath._ARRAY_API  # noqa: SLF001
+    capsule = core._multiarray_umath._ARRAY_API
     prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
     get_pointer = prototype(("PyCapsule_GetPointer", ctypes.pythonapi))
     address = get_pointer(capsule, None)
