@@ -11,8 +11,12 @@ from pydsl.errors import InternalCompilerError, UnsupportedError
 from pydsl.frontend.request import (
     ArgTree,
     ArraySpec,
+    MappingSpec,
+    ObjectSpec,
     ReturnArgument,
     ReturnLeaf,
+    ReturnMapping,
+    ReturnObject,
     ReturnSequence,
     ReturnStatic,
     ScalarSpec,
@@ -23,6 +27,7 @@ from pydsl.frontend.request import (
 )
 from pydsl.jit.guard_plan import Captured, GuardPlan, plan_guards
 from pydsl.jit.runtime.abi import (
+    MISSING,
     ArgResult,
     ArrayResult,
     CellGuard,
@@ -32,7 +37,9 @@ from pydsl.jit.runtime.abi import (
     GlobalGuard,
     NameGuard,
     Result,
+    ResultDict,
     ResultList,
+    ResultObject,
     ResultStorage,
     ResultTuple,
     SameOffset,
@@ -42,7 +49,9 @@ from pydsl.jit.runtime.abi import (
 )
 from pydsl.jit.signature import (
     ArrayLeaf,
+    AttributesNode,
     CompileRequest,
+    DictNode,
     LeafPath,
     ListNode,
     Node,
@@ -59,7 +68,9 @@ from pydsl.lowering.results import Number, ResultLeaf, SlotNumber
 RELEASE_NS = 10_000.0
 
 
-def dynamic_leaves(request: CompileRequest) -> list[tuple[LeafPath, ArrayLeaf | NumberLeaf | NumpyScalarLeaf]]:
+def dynamic_leaves(
+    request: CompileRequest,
+) -> list[tuple[LeafPath, ArrayLeaf | NumberLeaf | NumpyScalarLeaf]]:
     """The leaves that have slots, in slot order."""
     return [(path, leaf) for path, leaf in request.signature.leaves() if not isinstance(leaf, StaticLeaf)]
 
@@ -76,7 +87,9 @@ def trace_request(request: CompileRequest) -> TraceRequest:
         match node:
             case ArrayLeaf():
                 group, offset = groups[path]
-                return ArraySpec(node.dtype, node.shape, node.strides, node.writeable, group, offset, numbers[path])
+                return ArraySpec(
+                    node.dtype, node.shape, node.strides, node.writeable, group, offset, numbers[path]
+                )
             case NumberLeaf():
                 return ScalarSpec(np.dtype(_PYTHON_DTYPES[node.cls]), True, numbers[path])
             case NumpyScalarLeaf():
@@ -87,17 +100,24 @@ def trace_request(request: CompileRequest) -> TraceRequest:
                 return SequenceSpec(tuple(tree(n, (*path, k)) for k, n in enumerate(node.items)), node.cls)
             case ListNode():
                 return SequenceSpec(tuple(tree(n, (*path, k)) for k, n in enumerate(node.items)), list)
-        raise UnsupportedError.at(None, f"an argument of type {type(node).__name__}", "pass arrays, numbers, tuples or lists")
+            case DictNode():
+                return MappingSpec(tuple((key, tree(n, (*path, key))) for key, n in node.items))
+            case AttributesNode():
+                return ObjectSpec(node.cls, tuple((key, tree(n, (*path, key))) for key, n in node.items))
+        raise InternalCompilerError(f"no argument tree for {type(node).__name__}", stage="contract")
 
     paths = {argument.path: argument.node for argument in request.signature.arguments}
     params: dict[str, ArgTree] = {}
     for name, node in request.parameters().items():
         if (name,) in paths:
             params[name] = tree(node, (name,))
-        else:  # *args: the items are arguments of their own
-            items = [(path, n) for path, n in paths.items() if path[0] == name]
-            params[name] = SequenceSpec(tuple(tree(n, path) for path, n in items), tuple)
-    return TraceRequest(request.function, params, request.options)
+        elif isinstance(node, DictNode):  # **kwargs and *args: the items are arguments of their own
+            params[name] = MappingSpec(
+                tuple((str(p[1]), tree(n, p)) for p, n in paths.items() if p[0] == name)
+            )
+        else:
+            params[name] = SequenceSpec(tuple(tree(n, p) for p, n in paths.items() if p[0] == name))
+    return TraceRequest(request.function, params)
 
 
 _PYTHON_DTYPES: dict[type, Any] = {int: np.int64, float: np.float64, complex: np.complex128}
@@ -123,9 +143,15 @@ def _groups(request: CompileRequest) -> dict[LeafPath, tuple[int, int]]:
             changed = True
     lowest: dict[LeafPath, int] = {}
     for path, (root, offset) in position.items():
-        low = offset + sum((n - 1) * s for n, s in zip(arrays[path].shape, arrays[path].strides, strict=True) if s < 0 and n > 1)
+        low = offset + sum(
+            (n - 1) * s
+            for n, s in zip(arrays[path].shape, arrays[path].strides, strict=True)
+            if s < 0 and n > 1
+        )
         lowest[root] = min(lowest.get(root, low), low)
-    numbers = {root: number for number, root in enumerate(dict.fromkeys(root for root, _ in position.values()))}
+    numbers = {
+        root: number for number, root in enumerate(dict.fromkeys(root for root, _ in position.values()))
+    }
     return {path: (numbers[root], offset - lowest[root]) for path, (root, offset) in position.items()}
 
 
@@ -143,7 +169,9 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
     captured = tuple(Captured(("<global>", k), s.data) for k, (s, _) in enumerate(lowered.implicit))
     storages = [v.tensor.storage if v.is_tensor else None for v in traced.function.body.args]
     written = [path for (path, _), s in zip(leaves, storages, strict=True) if s in lowered.written_arguments]
-    written += [c.path for c, (s, _) in zip(captured, lowered.implicit, strict=True) if s in lowered.written_arguments]
+    written += [
+        c.path for c, (s, _) in zip(captured, lowered.implicit, strict=True) if s in lowered.written_arguments
+    ]
     plan = plan_guards(request, written, captured)
     order = [path for path, _ in leaves] + [c.path for c in captured]
     expected = lowered.arguments + [slot for _, slot in lowered.implicit]
@@ -157,7 +185,7 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
         name=function.name,
         call_form=request.signature.call_form,
         guards=plan.guards,
-        results=tuple(_results(traced, lowered, paths)),
+        results=tuple(_results(traced, lowered, request)),
         n_slots=function.n_slots,
         implicit=plan.implicit,
         name_guards=tuple(_name_guards(traced)),
@@ -198,26 +226,34 @@ def _name_guards(traced: TraceResult) -> Iterator[NameGuard]:
         yield GlobalGuard(namespace, name, obj)
     for cell, obj in traced.read_cells:
         yield CellGuard(cell, obj)
+    for namespace, name in traced.reads.absent:
+        yield GlobalGuard(namespace, name, MISSING)
 
 
-def _results(traced: TraceResult, lowered: Lowered, paths: list[Any]) -> Iterator[Result]:
+def _results(traced: TraceResult, lowered: Lowered, request: CompileRequest) -> Iterator[Result]:
     for site, tree in enumerate(traced.function.returns):
         leaves = lowered.results.get(site)
         # a site that turned out to be unreachable keeps its number
-        yield ConstResult(None) if leaves is None else _result(tree, leaves, paths)
+        yield ConstResult(None) if leaves is None else _result(tree, leaves, request)
 
 
-def _result(tree: Any, leaves: list[ResultLeaf], paths: list[Any]) -> Result:
+def _result(tree: Any, leaves: list[ResultLeaf], request: CompileRequest) -> Result:
     match tree:
         case ReturnArgument():
-            return ArgResult(paths[tree.leaf])
+            return ArgResult(request.signature.arg_path(tree.path))
         case ReturnStatic():
             return ConstResult(tree.value)
         case ReturnSequence():
-            items = tuple(_result(item, leaves, paths) for item in tree.items)
+            items = tuple(_result(item, leaves, request) for item in tree.items)
             return ResultList(items) if tree.type is list else ResultTuple(items, tree.type)
+        case ReturnMapping():
+            return ResultDict(tuple((str(key), _result(item, leaves, request)) for key, item in tree.items))
+        case ReturnObject():
+            return ResultObject(
+                tree.cls, tuple((key, _result(item, leaves, request)) for key, item in tree.items)
+            )
         case ReturnLeaf():
-            leaf = leaves[tree.operand]
+            leaf = leaves[tree.operand_index]
             if isinstance(leaf, ArrayValue):
                 return ArrayResult(
                     leaf.storage,
@@ -235,5 +271,3 @@ def _result(tree: Any, leaves: list[ResultLeaf], paths: list[Any]) -> Result:
 
 def _extent(number: Number) -> Extent:
     return Slot(number.index) if isinstance(number, SlotNumber) else number
-
-

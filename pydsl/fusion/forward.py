@@ -126,7 +126,7 @@ class Forwarding:
         weight = cost(writer.value)
         if weight == 0 or isinstance(writer.value, Load):
             return True
-        if writer.buffer not in self.local:
+        if not self._removable(w):
             return False
         if definition.blocked:
             writer.notes.append("kept in memory: some reads of it need more than this one write, or come at loaded indices")
