@@ -36,7 +36,11 @@ def cast(b: FunctionText, value: Value, source: DType, target: DType) -> Value:
     number = single(value)
     if source.kind in "bu" or source.kind == "i":
         return _from_integer(b, number, source, target)
-    return convert_float(b, number, source, target) if target.kind == "f" else _float_to_integer(b, number, source, target)
+    return (
+        convert_float(b, number, source, target)
+        if target.kind == "f"
+        else _float_to_integer(b, number, source, target)
+    )
 
 
 def to_bool(b: FunctionText, value: Value, source: DType) -> str:
@@ -96,7 +100,9 @@ def _round_to_odd(b: FunctionText, value: str) -> str:
     near = b.op(f"fptrunc double {value} to float")
     back = b.op(f"fpext float {near} to double")
     inexact = b.op(f"fcmp one double {back}, {value}")
-    beyond = b.op(f"fcmp ogt double {b.intrinsic('fabs', 'double', back)}, {b.intrinsic('fabs', 'double', value)}")
+    beyond = b.op(
+        f"fcmp ogt double {b.intrinsic('fabs', 'double', back)}, {b.intrinsic('fabs', 'double', value)}"
+    )
     bits = b.op(f"bitcast float {near} to i32")
     toward_zero = b.op(f"sub i32 {bits}, {b.op(f'zext i1 {beyond} to i32')}")
     odd = b.op(f"or i32 {toward_zero}, 1")
@@ -104,9 +110,11 @@ def _round_to_odd(b: FunctionText, value: str) -> str:
 
 
 def _float_to_integer(b: FunctionText, value: str, source: DType, target: DType) -> str:
+    bits = 8 * target.itemsize
     if source.itemsize == 2:
         value, source = convert_float(b, value, source, FLOAT32), FLOAT32
-    bits = 8 * target.itemsize
+        if bits == 32 and target.kind == "u":
+            return b.op(f"trunc i64 {_checked(b, value, source, 64)} to i32")
     if bits < 32:
         return b.op(f"trunc i32 {_checked(b, value, source, 32)} to i{bits}")
     if target.kind == "i":

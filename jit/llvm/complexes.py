@@ -96,7 +96,10 @@ def _partwise(instruction: str) -> Emitter:
 def _product(p: _Parts, x: Pair, y: Pair, flags: str = "") -> Pair:
     if flags:
         b, t = p.b, p.t
-        products = [b.op(f"fmul {flags}{t} {m}, {n}") for m, n in ((x[0], y[0]), (x[1], y[1]), (x[0], y[1]), (x[1], y[0]))]
+        products = [
+            b.op(f"fmul {flags}{t} {m}, {n}")
+            for m, n in ((x[0], y[0]), (x[1], y[1]), (x[0], y[1]), (x[1], y[0]))
+        ]
         return (
             b.op(f"fsub {flags}{t} {products[0]}, {products[1]}"),
             b.op(f"fadd {flags}{t} {products[2]}, {products[3]}"),

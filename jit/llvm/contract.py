@@ -1,5 +1,7 @@
 """Contractions."""
+
 from __future__ import annotations
+
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.loops import EmitBody
 from pydsl.loops.ir import Contract

@@ -79,7 +79,9 @@ class Frame:
 
     def assign(self, var: Var, value: Value) -> None:
         if var not in self._cells:
-            raise InternalCompilerError(f"assignment to {var!r}, which this function does not own", stage="llvm")
+            raise InternalCompilerError(
+                f"assignment to {var!r}, which this function does not own", stage="llvm"
+            )
         t, cell = llvm_type(var.dtype), self._cells[var]
         if isinstance(cell, tuple):
             for address, part in zip(cell, parts(value), strict=True):

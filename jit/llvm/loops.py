@@ -19,6 +19,7 @@ from pydsl.loops.ir import For, LoopKind, Stmt, Var, While
 EmitBody: TypeAlias = Callable[[Frame, Sequence[Stmt]], None]
 """Writes a list of statements."""
 
+
 def emit_for(frame: Frame, loop: For, emit_body: EmitBody) -> None:
     """A loop of any kind on one thread."""
     start, stop = frame.index(loop.start), frame.index(loop.stop)

@@ -96,7 +96,9 @@ def _body_function(frame: Frame, loop: For, write: WriteFunction) -> Frame:
     unit = frame.unit
     text = FunctionText(unit.module, f"pydsl.parallel.{loop.var.id}", "void", ["ptr %env"])
     rt = text.entry_op(f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_RT}')}")
-    slots = text.entry_op(f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_SLOTS}')}")
+    slots = text.entry_op(
+        f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_SLOTS}')}"
+    )
     child = Frame(unit, text, rt, slots, home=loop)
     child.parent, child.environment, child.capture_offset = frame, "%env", _CAPTURED
     storage = Storage(child, _entry_at(text, _STATUS))

@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from pydsl.errors import InternalCompilerError
+from pydsl.jit.llvm.casts import cast
 from pydsl.jit.llvm.contract import emit_contract
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.gemm import emit_gemm
 from pydsl.jit.llvm.loops import emit_for, emit_while
 from pydsl.jit.llvm.parallel import emit_parallel
 from pydsl.jit.llvm.scalars import COMPLEX128, FLOAT64, INT64, is_complex, parts, single
-from pydsl.jit.llvm.casts import cast
 from pydsl.jit.llvm.storage import COLD, Storage
 from pydsl.loops.ir import (
     Alloc,
     AllocResult,
     Assign,
     Break,
-    Contract,
     Continue,
+    Contract,
     Copy,
     Declare,
     Expr,

@@ -109,7 +109,9 @@ class Storage:
         self._stop_if_null(data, report=True)
         for buffer in frame.unit.function.buffers:
             if buffer.space is Space.ARENA:
-                frame.place(buffer, text.op(f"getelementptr inbounds i8, ptr {data}, i64 {buffer.arena_offset}"))
+                frame.place(
+                    buffer, text.op(f"getelementptr inbounds i8, ptr {data}, i64 {buffer.arena_offset}")
+                )
 
     # --- leaving --------------------------------------------------------------------------------------------
 

@@ -33,7 +33,9 @@ class Unit:
         self.home: dict[Buffer, For | None] = {}
         self._scan(function.body, None)
         self.counted = [buffer for buffer in self.home if buffer.space in _COUNTED]
-        self._alias = _alias_metadata(self.module, [b for b in function.buffers if b.space is not Space.POINTER])
+        self._alias = _alias_metadata(
+            self.module, [b for b in function.buffers if b.space is not Space.POINTER]
+        )
         self._constants: dict[Buffer, str] = {}
 
     def alias(self, buffer: Buffer) -> str:
@@ -80,7 +82,9 @@ def _alias_metadata(module: ModuleText, buffers: Sequence[Buffer]) -> dict[Buffe
     scopes = {buffer: module.distinct(domain, self_first=True) for buffer in buffers}
     found: dict[Buffer, str] = {}
     for buffer in buffers:
-        others = [scopes[other] for other in buffers if other is not buffer and not _share_arena(buffer, other)]
+        others = [
+            scopes[other] for other in buffers if other is not buffer and not _share_arena(buffer, other)
+        ]
         own = module.node(scopes[buffer])
         found[buffer] = f", !alias.scope {own}, !noalias {module.node(', '.join(others))}" if others else ""
     return found

@@ -65,5 +65,10 @@ def elementwise(
     body: list[Stmt] = [Store(target, Affine.of(i) * out.itemsize, make(*loads))]
     loop = For(i, Affine.of(0), Affine.of(length if n is None else n), body, kind, independent=True)
     return LoopFunction(
-        "f", [loop, Return(0)], [(length, len(dtypes) + 1)], [*buffers, target], len(dtypes) + 2, len(dtypes) + 2
+        "f",
+        [loop, Return(0)],
+        [(length, len(dtypes) + 1)],
+        [*buffers, target],
+        len(dtypes) + 2,
+        len(dtypes) + 2,
     )
