@@ -351,6 +351,12 @@ class _FunctionLowering:
             for loop in loops:
                 loop.kernel = self.kernels
             out.extend(lowered)
+        for op in ops:
+            # what lives on must exist from here on, even if its first use is inside a loop
+            if op.record.allocates and op.results and op.result.is_tensor:
+                buffer = self.state.buffers.get(op.result.tensor.storage)
+                if buffer is not None and buffer not in local:
+                    self._ensure_allocated(buffer, out)
         return out
 
     def _allocate(self, item: Item, out: list[Stmt]) -> None:
