@@ -1,8 +1,8 @@
 """Integer affine forms ``const + sum(coeff * symbol)``: the index expressions of every stage of the compiler.
 
 Symbols are opaque: anything hashable that is not an integer (SSA values, loop variables). They are told apart
-by ``==``, which for SSA values and loop variables is identity. Terms keep the order in which their symbols came
-first, so that printing is deterministic; two forms with the same terms in another order are equal.
+by ``==``, which for SSA values and loop variables is identity. Terms keep the order in which their symbols
+came first, so that printing is deterministic; two forms with the same terms in another order are equal.
 
 Nothing here knows what a symbol means. What is not affine (a product of two symbols, an inexact division) is
 answered by None; the caller names it by a new symbol.
@@ -24,8 +24,8 @@ Range = tuple[int | None, int | None]
 class Affine:
     """An immutable integer affine form. Made by :meth:`of`, :meth:`linear` and arithmetic, never by the constructor.
 
-    Equal to another form with the same constant and terms; a constant form equals the same ``int``. It has no truth
-    value.
+    Equal to another form with the same constant and terms; a constant form equals the same ``int``. It has no
+    truth value.
 
     const: the constant part.
     terms: ``(symbol, coefficient)`` pairs; no symbol twice, no coefficient zero.
