@@ -107,9 +107,10 @@ def resolve(
     NumpyError: there is no such loop, or casting forbids it.
     """
     outputs: tuple[DType | None, ...] = (out,) + (None,) * (ufunc.nout - 1)
-    signature = None if dtype is None else (None,) * ufunc.nin + (dtype,) * ufunc.nout
+    # NumPy takes no None here, although its documentation says so
+    wanted = {} if dtype is None else {"signature": (None,) * ufunc.nin + (dtype,) * ufunc.nout}
     try:
-        found = ufunc.resolve_dtypes((*inputs, *outputs), signature=signature, casting=casting)  # type: ignore[arg-type]
+        found = ufunc.resolve_dtypes((*inputs, *outputs), casting=casting, **wanted)  # type: ignore[arg-type]
     except TypeError as error:
         raise NumpyError(TypeError, str(error)) from error
     return tuple([as_dtype(d) for d in found])
