@@ -29,6 +29,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+KERNEL_NAME = "pydsl_kernel"
 RETURN_EXCEPTION_SET = -(2**63)
 """Kernel return value: stop, a Python exception is set already."""
 
@@ -431,14 +432,18 @@ class Specialization:
     payload_count: int = 0
     release_gil: bool = False
 
+    @property
+    def n_argument_slots(self) -> int:
+        """The arguments have the first slots."""
+        return sum(guard.n_slots for guard in self.guards)
+
 
 @dataclass(frozen=True)
 class CompiledSpecialization:
     """What the pipeline hands back: a specialization and its kernel as LLVM IR text.
 
-    `optimize(module, target_machine)` runs the backend's passes over the parsed module (kernel and entry
-    together, under the loader's lock); None leaves the module as it is. The entry gets the kernel's function
-    attributes. `report` is whatever `explain` and `inspect` want to show.
+    `optimize(module, target_machine)` runs the backend's passes over the parsed module (under the loader's
+    lock); None leaves the module as it is. `report` is whatever `explain` and `inspect` want to show.
     """
 
     spec: Specialization

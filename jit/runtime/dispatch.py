@@ -169,7 +169,7 @@ def _load_dispatcher() -> int:
 
     layout = native_layout()
     assert layout is not None
-    code = loader.load(support.support_ir(layout), level=1)
+    code = loader.load(support.support_ir(layout), level=0)
     _keep.append(code)
     for entry, name in support.FUNCTIONS.items():
         table.provide(entry, code.address(name))

@@ -1,9 +1,10 @@
-"""The native entry of a specialization, as LLVM IR text that is appended to its kernel's module.
+"""The native entry of a specialization, as LLVM IR text: a module of its own beside the kernel's.
 
     ptr @pydsl_entry(ptr %spec, ptr %args, i64 %nargs, ptr %kwnames)
 
-Checks the guards, fills the slots, makes the result storages, runs the kernel (which LLVM may inline, so that for
-small work no slot is ever stored) and builds the results. Answers a new reference, null with an exception set, or
+Checks the guards, fills the slots, makes the result storages, runs the kernel (through the table) and builds the
+results. It is compiled without optimisation, which takes a tenth of the time and costs a call 4 ns; inlining the kernel
+gains nothing more. Answers a new reference, null with an exception set, or
 the pointer value 1: a guard did not hold and nothing has happened.
 
 Behind the slots lie the words of objects made on the way (storages first).
@@ -11,18 +12,15 @@ Behind the slots lie the words of objects made on the way (storages first).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pydsl.jit.runtime.abi import HEADER_WORDS, RETURN_EXCEPTION_SET, STATE_SLOT, TABLE_SLOT, Specialization
 from pydsl.jit.runtime.entry_guards import MISS, GuardWriter
 from pydsl.jit.runtime.entry_results import FAIL, ResultWriter
 from pydsl.jit.runtime.irtext import Code
 from pydsl.jit.runtime.layout import Layout
-from pydsl.jit.runtime.spectable import SpecTable
+from pydsl.jit.runtime.spectable import KERNEL, SpecTable
 from pydsl.jit.runtime.table import index
 
 ENTRY_NAME = "pydsl_entry"
-KERNEL_NAME = "pydsl_kernel"
 MISS_VALUE = 1
 
 _HELPERS = f"""
@@ -63,17 +61,8 @@ exit:
 """
 
 
-@dataclass(frozen=True)
-class EntryText:
-    """The IR text of an entry, and the table that it must be called with."""
-
-    text: str
-    table: SpecTable
-
-
-def write_entry(spec: Specialization, layout: Layout, objects: SpecTable, attributes: str = "") -> EntryText:
-    """Write the entry of a specialization; `objects` gets the pointers that it needs. `attributes` are LLVM function
-    attributes: those of the kernel, which is compiled with them once it is inlined."""
+def write_entry(spec: Specialization, layout: Layout, objects: SpecTable) -> str:
+    """Write the entry of a specialization; `objects` gets the pointers that it needs."""
     code = Code()
     guards = GuardWriter(code, layout, objects, "%slots")
     holds: list[str] = []
@@ -90,13 +79,14 @@ def write_entry(spec: Specialization, layout: Layout, objects: SpecTable, attrib
     _return_sites(code, spec, results, len(holds))
     _failure_exits(code, spec, results.words, len(holds))
     body = [*_prologue(spec, results.words, len(holds)), *code.prologue, *code.lines]
-    head = f"define ptr @{ENTRY_NAME}(ptr %spec, ptr %args, i64 %nargs, ptr %kwnames) {attributes} {{"
-    return EntryText("\n".join([_HELPERS, *code.constants, head, *body, "}", ""]), objects)
+    head = f"define ptr @{ENTRY_NAME}(ptr %spec, ptr %args, i64 %nargs, ptr %kwnames) {{"
+    return "\n".join([_HELPERS, *code.constants, head, *body, "}", ""])
 
 
 def _prologue(spec: Specialization, words: int, n_holds: int) -> list[str]:
-    """Stack memory. All of it starts as zero, argument slots too: LLVM removes what is overwritten."""
+    """Stack memory. All of it starts as zero, except the argument slots, which the guards fill."""
     total = HEADER_WORDS + spec.n_slots + words
+    first = HEADER_WORDS + spec.n_argument_slots
     lines = [
         "entry:",
         "  %pair = alloca [2 x ptr]",
@@ -104,7 +94,10 @@ def _prologue(spec: Specialization, words: int, n_holds: int) -> list[str]:
         "  %overflow = alloca i32",
         f"  %frame = alloca [{total} x i64], align 16",
         f"  %slots = getelementptr i64, ptr %frame, i64 {HEADER_WORDS}",
-        *_clear("%frame", total, "frame"),
+        f"  %behind = getelementptr i64, ptr %frame, i64 {first}",
+        *_clear("%behind", total - first, "frame"),
+        f"  %stateslot = getelementptr i64, ptr %slots, i64 {STATE_SLOT}",
+        "  store ptr null, ptr %stateslot",
         f"  %specslot = getelementptr i64, ptr %slots, i64 {TABLE_SLOT}",
         "  store ptr %spec, ptr %specslot",
         "  %rt = load ptr, ptr %spec",
@@ -130,7 +123,8 @@ def _run_kernel(code: Code, spec: Specialization) -> None:
     if spec.release_gil:
         state = code.call("ptr", "PyEval_SaveThread")
         code.store("ptr", state, "%slots", 8 * STATE_SLOT)
-    code.do(f"%status = call i64 @{KERNEL_NAME}(ptr %rt, ptr %slots)")
+    kernel = code.object(KERNEL)
+    code.do(f"%status = call i64 {kernel}(ptr %rt, ptr %slots)")
     if spec.release_gil:
         code.run("PyEval_RestoreThread", f"ptr {code.load('ptr', '%slots', 8 * STATE_SLOT)}")
 

@@ -82,17 +82,14 @@ def load(
     optimize: Optimizer | None = None,
     target_machine: Any = None,
     level: int = 3,
-    internal: tuple[str, ...] = (),
 ) -> LoadedCode:
     """Parse, verify, optimise and load a module. `target_machine` is what `optimize` gets; code is generated with
-    effort `level` (0 to 3). Functions named in `internal` become private to the module."""
+    effort `level` (0 to 3)."""
     with _LOCK:
         machine = host_machine(level)
         module = _parse(text)
         module.triple = machine.triple
         module.data_layout = str(machine.target_data)
-        for name in internal:
-            module.get_function(name).linkage = "internal"
         if optimize is not None:
             optimize(module, machine if target_machine is None else target_machine)
         engine = llvm.create_mcjit_compiler(module, machine)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from typing import Any
 
 from pydsl.jit.runtime import dispatch, loader
-from pydsl.jit.runtime.abi import MISS, CompiledSpecialization, Specialization
-from pydsl.jit.runtime.entry import ENTRY_NAME, KERNEL_NAME, MISS_VALUE, write_entry
+from pydsl.jit.runtime.abi import KERNEL_NAME, MISS, CompiledSpecialization, Specialization
+from pydsl.jit.runtime.entry import ENTRY_NAME, MISS_VALUE, write_entry
 from pydsl.jit.runtime.errors import ErrorFactory
 from pydsl.jit.runtime.layout import Layout, native_layout
 from pydsl.jit.runtime.portable import PortableSpecialization
@@ -22,11 +21,17 @@ _ENTRY = ctypes.PYFUNCTYPE(
 class NativeSpecialization:
     """Calls a specialization through its native entry."""
 
-    def __init__(self, spec: Specialization, code: loader.LoadedCode, objects: SpecTable) -> None:
+    def __init__(
+        self,
+        spec: Specialization,
+        kernel: loader.LoadedCode,
+        entry: loader.LoadedCode,
+        objects: SpecTable,
+    ) -> None:
         self.spec = spec
-        self.entry = code.address(ENTRY_NAME)
+        self.entry = entry.address(ENTRY_NAME)
         self.table = objects.freeze()
-        self._keep = (code, objects)
+        self._keep = (kernel, entry, objects)
         self._call = _ENTRY(self.entry)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -51,24 +56,18 @@ def materialize(
     if layout is None:
         return load_portable(compiled)
     dispatch.ensure_support()
-    objects = SpecTable(spec, ErrorFactory(spec))
-    entry = write_entry(spec, layout, objects, _attributes(compiled.llvm_ir))
-    code = loader.load(
-        compiled.llvm_ir + entry.text, compiled.optimize, compiled.target_machine, internal=(KERNEL_NAME,)
-    )
-    return NativeSpecialization(spec, code, objects)
+    kernel = load_kernel(compiled)
+    objects = SpecTable(spec, ErrorFactory(spec), kernel.address(KERNEL_NAME))
+    entry = loader.load(write_entry(spec, layout, objects), level=0)
+    return NativeSpecialization(spec, kernel, entry, objects)
 
 
-_KERNEL_HEAD = re.compile(rf"^define [^@]*@{KERNEL_NAME}\([^)]*\)([^{{]*){{", re.MULTILINE)
-
-
-def _attributes(llvm_ir: str) -> str:
-    """The function attributes of the kernel in this text."""
-    found = _KERNEL_HEAD.search(llvm_ir)
-    return found.group(1).strip() if found else ""
+def load_kernel(compiled: CompiledSpecialization) -> loader.LoadedCode:
+    """Load the kernel's module."""
+    return loader.load(compiled.llvm_ir, compiled.optimize, compiled.target_machine)
 
 
 def load_portable(compiled: CompiledSpecialization) -> PortableSpecialization:
     """Load only the kernel, to be called from Python."""
-    code = loader.load(compiled.llvm_ir, compiled.optimize, compiled.target_machine)
+    code = load_kernel(compiled)
     return PortableSpecialization(compiled.spec, code.address(KERNEL_NAME), code)

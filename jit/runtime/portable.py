@@ -82,10 +82,11 @@ class _Run:
     """The state of one call: slots, objects by path, storages."""
 
     def __init__(self, spec: Specialization) -> None:
-        self._memory = (ctypes.c_uint64 * (HEADER_WORDS + spec.n_slots))()
-        self.slots = (ctypes.c_uint64 * spec.n_slots).from_buffer(self._memory, 8 * HEADER_WORDS)
-        self.floats = (ctypes.c_double * spec.n_slots).from_buffer(self.slots)
-        self.ints = (ctypes.c_int64 * spec.n_slots).from_buffer(self.slots)
+        count = max(1, spec.n_slots)
+        self._memory = (ctypes.c_uint64 * (HEADER_WORDS + count))()
+        self.slots = (ctypes.c_uint64 * count).from_buffer(self._memory, 8 * HEADER_WORDS)
+        self.floats = (ctypes.c_double * count).from_buffer(self.slots)
+        self.ints = (ctypes.c_int64 * count).from_buffer(self.slots)
         self.objects: dict[ArgPath, Any] = {}
         self.arrays: dict[int, tuple[ArrayGuard, np.ndarray[Any, Any]]] = {}
         self.owners: dict[int, np.ndarray[Any, Any]] = {}
@@ -169,6 +170,10 @@ def _require(condition: bool) -> None:
         raise _GuardError
 
 
+def _is_exactly(obj: Any, cls: type) -> bool:
+    return type(obj) is cls
+
+
 def _check_names(guards: tuple[NameGuard, ...]) -> None:
     for guard in guards:
         if isinstance(guard, CellGuard):
@@ -246,14 +251,13 @@ class _Guards:
         pairs: list[tuple[int | str, Guard, Any]]
         match guard:
             case TupleGuard(items, cls):
-                _require(type(obj) is cls and len(obj) == len(items))
+                _require(_is_exactly(obj, cls) and len(obj) == len(items))
                 pairs = [(i, item, obj[i]) for i, item in enumerate(items)]
             case ListGuard(items):
                 _require(type(obj) is list and len(obj) == len(items))
                 pairs = [(i, item, obj[i]) for i, item in enumerate(items)]
             case DictGuard(named):
-                _require(type(obj) is dict and len(obj) == len(named))
-                _require(all(key in obj for key, _ in named))
+                _require(type(obj) is dict and {*obj} == {key for key, _ in named})
                 pairs = [(key, item, obj[key]) for key, item in named]
             case AttributesGuard(cls, named):
                 _require(type(obj) is cls and all(hasattr(obj, key) for key, _ in named))
