@@ -1,0 +1,108 @@
+"""How reports name things: the user's variables, shapes, sizes, places in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydsl.errors import SourceLocation
+from pydsl.ir.affine import Affine
+from pydsl.ir.core import Function, Op, Value
+from pydsl.ir.types import Origin, Storage, TensorType
+
+_UNITS = (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
+
+
+def size(nbytes: float) -> str:
+    """A number of bytes: ``384 B``, ``62.5 kB``."""
+    for unit, scale in _UNITS:
+        if nbytes >= scale:
+            return f"{nbytes / scale:.3g} {unit}" if nbytes / scale < 1000 else f"{nbytes / scale:.0f} {unit}"
+    return f"{nbytes:.0f} B"
+
+
+def symbol(value: object) -> str:
+    """A symbol of an index expression, as the user would call it."""
+    if isinstance(value, Value):
+        return value.hint or f"%{value.id}"
+    return getattr(value, "name", None) or str(value)
+
+
+def index(expr: Affine) -> str:
+    return expr.text(symbol)
+
+
+def dims(extents: Iterable[Affine]) -> str:
+    """``4000 x 4``; a single element is ``1``."""
+    return " x ".join(map(index, extents)) or "1"
+
+
+def tensor(type_: TensorType) -> str:
+    """``float32[4000, 4]``"""
+    return f"{type_.dtype.name}[{', '.join(map(index, type_.shape))}]"
+
+
+def line(loc: SourceLocation | None) -> str:
+    return f"line {loc.line}" if loc is not None else "no line"
+
+
+def lines(numbers: Iterable[int]) -> str:
+    """``line 7`` or ``lines 7-9, 12``"""
+    ordered = sorted(set(numbers))
+    runs: list[list[int]] = []
+    for number in ordered:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    text = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    return f"line{'s' if len(ordered) > 1 else ''} {text}" if ordered else "no line"
+
+
+def source_text(loc: SourceLocation | None) -> str:
+    """The user's text of a span on one line; empty where it is not at hand."""
+    if loc is None or loc.end_col is None or loc.end_line not in (None, loc.line):
+        return ""
+    raw = loc.source.encode("utf-8", "surrogatepass")
+    return raw[loc.col : loc.end_col].decode("utf-8", "replace").strip()
+
+
+def number(value: Any) -> str:
+    """A constant in a few characters."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
+
+
+class Names:
+    """The names of a function's storages: the user's variable where one was bound to the array."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self._names: dict[Storage, str] = {}
+        taken: set[str] = set()
+        values = [*function.body.args]
+        for op in function.walk():
+            values.extend(op.results)
+            for region in op.regions:
+                values.extend(region.args)
+        hints: dict[Storage, str] = {}
+        for value in values:
+            if value.is_tensor and value.hint and value.tensor.storage not in hints and _whole(value):
+                hints[value.tensor.storage] = value.hint
+        for storage in function.storages:
+            name = storage.name if storage.origin is Origin.ARG else hints.get(storage, storage.name)
+            base, count = name, 2
+            while name in taken:
+                name = f"{base}'{count}" if count > 2 else f"{base}'"
+                count += 1
+            taken.add(name)
+            self._names[storage] = name
+
+    def storage(self, storage: Storage) -> str:
+        return self._names.get(storage, storage.name)
+
+
+def _whole(value: Value) -> bool:
+    owner = value.owner
+    return not isinstance(owner, Op) or owner.record.allocates or value.tensor.covers_storage()

@@ -1,0 +1,478 @@
+"""The operation graph of a function: what is drawn by :mod:`pydsl.report.graph` and listed by the text form.
+
+Nodes are operations of the tensor IR, arguments, new arrays and results; clusters are kernels (fusion groups) and structured
+control flow. A read is linked to the writes whose data may arrive there (RAW), through a *view* node where it is a part or
+another shape; WAR and WAW links are those that no path of others implies.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pydsl.analysis.edges import EdgeKind, Touch, derive, reduced
+from pydsl.analysis.overlap import covers, may_share
+from pydsl.analysis.region import Region
+from pydsl.fusion.edges import absorbed
+from pydsl.fusion.nests import Nest
+from pydsl.ir.core import Block, Function, Op, Value
+from pydsl.ir.record import Kind
+from pydsl.ir.types import Origin, Storage, TensorType
+from pydsl.lowering.function import Lowered
+from pydsl.report import names
+from pydsl.report.names import Names
+
+
+@dataclass(eq=False)
+class GraphNode:
+    """One node.
+
+    Parameters
+    ----------
+    kind: "argument", "constant", "memory", "operation", "view", "write", "scalar", "check", "control" or "result".
+    title, detail: the lines to show.
+    notes: what to say about it beside the drawing.
+    dead: nothing needs it, so no code is made for it.
+    kept: its result stays in memory as a temporary.
+    """
+
+    kind: str
+    title: str
+    detail: str = ""
+    notes: list[str] = field(default_factory=list)
+    op: Op | None = None
+    dead: bool = False
+    kept: bool = False
+
+
+@dataclass(eq=False)
+class GraphCluster:
+    """A kernel (``number`` > 0), a control-flow operation, or the whole function."""
+
+    title: str
+    number: int = 0
+    members: list[GraphNode | GraphCluster] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class GraphLink:
+    """``kind``: "RAW", "WAR", "WAW", or "memory" (the array that a first write goes to)."""
+
+    source: GraphNode
+    target: GraphNode
+    kind: str
+    text: str = ""
+
+
+@dataclass
+class OpGraph:
+    """The graph of a function; nodes are reached through ``root``."""
+
+    root: GraphCluster
+    links: list[GraphLink]
+
+    def nodes(self) -> list[GraphNode]:
+        return [member for member in _members(self.root) if isinstance(member, GraphNode)]
+
+
+def _members(cluster: GraphCluster) -> Iterable[GraphNode | GraphCluster]:
+    for member in cluster.members:
+        yield member
+        if isinstance(member, GraphCluster):
+            yield from _members(member)
+
+
+def op_graph(function: Function, lowered: Lowered | None = None, kept: Iterable[Storage] = ()) -> OpGraph:
+    """The graph of a function.
+
+    Parameters
+    ----------
+    lowered: names the kernels; without it there are none.
+    kept: storages of temporaries that stay in memory.
+    """
+    return _Builder(function, lowered, set(kept)).run()
+
+
+def region(type_: TensorType) -> Region:
+    """The elements of a tensor reference."""
+    return Region(type_.offset, type_.shape, type_.strides, type_.itemsize)
+
+
+def op_touches(op: Op) -> list[Touch]:
+    """What one operation reads and writes in memory."""
+    found = []
+    for position in op.record.reads(op):
+        type_ = op.operands[position].tensor
+        found.append(Touch(type_.storage, region(type_), False))
+    for position in op.record.writes:
+        type_ = op.operands[position].tensor
+        exact = op.name == "store"
+        found.append(Touch(type_.storage, region(type_) if exact else None, True))
+    if op.record.allocates and op.record.kind is not Kind.ALLOC:
+        found += [Touch(r.tensor.storage, region(r.tensor), True) for r in op.results if r.is_tensor]
+    return found
+
+
+# --- which operation runs in which kernel -------------------------------------------------------------------------
+
+
+def kernels_of(lowered: Lowered) -> dict[Op, list[int]]:
+    """The kernels that compute each operation (several: it is computed again)."""
+    found: dict[Op, list[int]] = defaultdict(list)
+    for segment in lowered.segments:
+        for number, item in segment.kernels.items():
+            members = item.statements() if isinstance(item, Nest) else [item]
+            for statement in members:
+                for one in (*absorbed(statement), statement):
+                    if one.op is not None and number not in found[one.op]:
+                        found[one.op].append(number)
+    return dict(found)
+
+
+# --- building -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Write:
+    """A write whose data may be read later."""
+
+    node: GraphNode
+    storage: Storage
+    region: Region | None
+    always: bool = True
+
+
+State = list[_Write]
+
+
+class _Builder:
+    def __init__(self, function: Function, lowered: Lowered | None, kept: set[Storage]) -> None:
+        self.function = function
+        self.names = Names(function)
+        self.kept = kept
+        self.kernels = kernels_of(lowered) if lowered is not None else {}
+        self.lowered = lowered
+        self.root = GraphCluster(function.name)
+        self.links: dict[GraphLink, None] = {}
+        self.node_of: dict[Op, GraphNode] = {}
+        self.scalar_of: dict[Value, GraphNode] = {}
+        self.origins: dict[Storage, GraphNode] = {}
+        self.views: dict[tuple[Value, frozenset[GraphNode], GraphCluster], GraphNode] = {}
+        self.clusters: dict[int, GraphCluster] = {}
+        self.attached: set[Storage] = set()
+        self.needed = self._needed_ops()
+
+    def run(self) -> OpGraph:
+        for value in self.function.body.args:
+            if value.is_tensor:
+                self._origin(value.tensor.storage, value)
+            else:
+                node = GraphNode("argument", value.hint or "scalar", str(value.type))
+                self.root.members.append(node)
+                self.scalar_of[value] = node
+        self._block(self.function.body, self.root, [])
+        used = {end for link in self.links for end in (link.source, link.target)}
+        _prune(self.root, used)
+        return OpGraph(self.root, list(self.links))
+
+    def _needed_ops(self) -> set[Op] | None:
+        """Operations that some generated code computes; None where that is not known."""
+        if self.lowered is None:
+            return None
+        needed: set[Op] = set(self.kernels)
+        for segment in self.lowered.segments:
+            for item in segment.items:
+                members = item.statements() if isinstance(item, Nest) else [item]
+                for statement in members:
+                    needed.update(s.op for s in (*absorbed(statement), statement) if s.op is not None)
+        return needed
+
+    # --- nodes ---
+
+    def _origin(self, storage: Storage, value: Value | None = None) -> GraphNode:
+        """The node of the memory itself: an argument, a constant, a new array."""
+        node = self.origins.get(storage)
+        if node is None:
+            kinds = {Origin.ARG: "argument", Origin.CONST: "constant", Origin.GLOBAL: "constant"}
+            detail = names.tensor(value.tensor) if value is not None else storage.dtype.name
+            node = GraphNode(kinds.get(storage.origin, "memory"), self.names.storage(storage), detail)
+            self.origins[storage] = node
+            self.root.members.append(node)
+        return node
+
+    def _home(self, op: Op, scope: GraphCluster) -> GraphCluster:
+        numbers = self.kernels.get(op)
+        if not numbers:
+            return scope
+        if numbers[0] not in self.clusters:
+            self.clusters[numbers[0]] = GraphCluster(f"kernel {numbers[0]}", numbers[0])
+            scope.members.append(self.clusters[numbers[0]])
+        return self.clusters[numbers[0]]
+
+    def _node(self, op: Op, scope: GraphCluster) -> GraphNode:
+        node = GraphNode(_KIND_NAMES.get(op.record.kind, "operation"), self._title(op), op=op)
+        if op.results and op.result.is_tensor:
+            node.detail = names.tensor(op.result.tensor)
+            node.kept = op.record.allocates and op.result.tensor.storage in self.kept
+        elif op.record.writes:
+            node.detail = names.tensor(op.operands[0].tensor)
+        elif op.results:
+            node.detail = str(op.result.type)
+        computes = bool(op_touches(op)) and (op.record.allocates or bool(op.record.writes))
+        node.dead = self.needed is not None and computes and op not in self.needed
+        numbers = self.kernels.get(op, [])
+        if len(numbers) > 1:
+            again = ", ".join(map(str, numbers[1:]))
+            node.notes.append(f"computed again in kernel {again}")
+        self._home(op, scope).members.append(node)
+        self.node_of[op] = node
+        return node
+
+    def _title(self, op: Op) -> str:
+        if op.record.writes:
+            target = self._view_text(op.operands[0])
+            value = op.operands[1 if op.name != "masked_store" else 2]
+            text = f" = {self._scalar_text(value)}" if not value.is_tensor and self._is_constant(value) else ""
+            return f"{op.name.replace('_', ' ')} {target}{text}"
+        name = str(op.attrs["kind"]) if op.name == "reduce" else op.name
+        if name == "cast" and op.results:
+            type_ = op.result.type
+            name = f"to {type_.dtype.name}"
+        elif any(not v.is_tensor for v in op.operands) and op.record.kind is Kind.ELEMENTWISE:
+            name += f"({', '.join('·' if v.is_tensor else self._scalar_text(v) for v in op.operands)})"
+        hint = op.results[0].hint if op.results else ""
+        return f"{hint} = {name}" if hint else name
+
+    def _is_constant(self, value: Value) -> bool:
+        return isinstance(value.owner, Op) and value.owner.name == "constant"
+
+    def _scalar_text(self, value: Value) -> str:
+        if isinstance(value.owner, Op) and value.owner.name == "constant":
+            return names.number(value.owner.attrs["value"])
+        if isinstance(value.owner, Op) and value.owner.name == "index":
+            return names.index(value.owner.attrs["expr"])
+        return value.hint or "·"
+
+    def _view_text(self, value: Value) -> str:
+        """The user's text for a reference where it is short, else the name of its storage and its shape."""
+        owner = value.owner
+        if isinstance(owner, Op) and owner.record.kind is Kind.VIEW:
+            text = names.source_text(owner.loc)
+            if owner.attrs.get("how") != "broadcast" and 0 < len(text) <= 32 and text[-1] in "])T":
+                return text
+        shape = ", ".join(map(names.index, value.tensor.shape))
+        name = value.hint or self.names.storage(value.tensor.storage)
+        whole = not (isinstance(owner, Op) and owner.record.kind is Kind.VIEW)
+        return name if whole else f"{name} as [{shape}]"
+
+    # --- links ---
+
+    def _link(self, source: GraphNode, target: GraphNode, kind: str = "RAW", text: str = "") -> None:
+        if source is not target:
+            self.links[GraphLink(source, target, kind, text)] = None
+
+    def _sources(self, value: Value, state: State) -> list[GraphNode]:
+        """The nodes whose data a read of a tensor may see, latest first."""
+        wanted = region(value.tensor)
+        found: dict[GraphNode, None] = {}
+        roots = value.tensor.storage.roots()
+        for write in reversed(state):
+            if not (write.storage.roots() & roots):
+                continue
+            exact = write.region is not None and write.storage is value.tensor.storage
+            if exact and write.region is not None and not may_share(write.region, wanted):
+                continue
+            found[write.node] = None
+            if exact and write.always and write.region is not None and covers(write.region, wanted):
+                return list(found)
+        for root in roots:
+            if root.origin is not Origin.ALLOC:
+                found[self._origin(root, value if not isinstance(value.owner, Op) else None)] = None
+        return list(found)
+
+    def _read(self, value: Value, target: GraphNode, home: GraphCluster, state: State) -> None:
+        sources = self._sources(value, state)
+        through = _shown_view(value)
+        if through is None:
+            for source in sources:
+                self._link(source, target)
+            return
+        key = (through, frozenset(sources), home)
+        node = self.views.get(key)
+        if node is None:
+            node = self.views[key] = GraphNode(
+                "view", self._view_text(through), names.tensor(through.tensor), op=through.owner  # type: ignore[arg-type]
+            )
+            home.members.append(node)
+            for source in sources:
+                self._link(source, node)
+        self._link(node, target)
+
+    def _use(self, value: Value, target: GraphNode) -> None:
+        node = self.scalar_of.get(value)
+        if node is not None:
+            self._link(node, target)
+
+    # --- blocks ---
+
+    def _block(self, block: Block, scope: GraphCluster, state: State) -> None:
+        line: list[Op] = []
+        for op in block.ops:
+            if op.record.kind is Kind.CONTROL:
+                self._in_place(line)
+                line = []
+                self._control(op, scope, state)
+            else:
+                self._op(op, scope, state)
+                line.append(op)
+        self._in_place(line)
+
+    def _op(self, op: Op, scope: GraphCluster, state: State) -> None:
+        kind = op.record.kind
+        if op.name in ("constant", "index", "constant_array") or kind is Kind.VIEW:
+            return
+        if kind is Kind.ALLOC:
+            self._origin(op.result.tensor.storage, op.result)
+            return
+        node = self._node(op, scope)
+        home = self._home(op, scope)
+        for position, value in enumerate(op.operands):
+            if not value.is_tensor:
+                self._use(value, node)
+            elif position in op.record.reads(op):
+                self._read(value, node, home, state)
+        for result in op.results:
+            if not result.is_tensor:
+                self.scalar_of[result] = node
+        if not node.dead:
+            self._writes(op, node, state)
+
+    def _writes(self, op: Op, node: GraphNode, state: State) -> None:
+        for touch in op_touches(op):
+            if not touch.writes:
+                continue
+            storage = touch.memory
+            assert isinstance(storage, Storage)
+            if op.record.writes:
+                for root in storage.roots():
+                    first = not any(root in w.storage.roots() for w in state)
+                    if first and (root.origin is not Origin.ALLOC or root in self.origins):
+                        self._link(self._origin(root), node, "memory")
+            state.append(_Write(node, storage, touch.region))
+
+    def _in_place(self, line: Sequence[Op]) -> None:
+        """The WAR and WAW links of one straight line."""
+        ops = [op for op in line if op in self.node_of and not self.node_of[op].dead]
+        found = derive([op_touches(op) for op in ops], Storage.roots, rar=False)
+        keep = {(e.source, e.target) for e in found if e.kind is EdgeKind.RAW}
+        for edge in reduced(found):
+            if edge.kind is EdgeKind.RAW or (edge.source, edge.target) in keep:
+                continue
+            source, target = self.node_of[ops[edge.source]], self.node_of[ops[edge.target]]
+            name = self.names.storage(edge.buffer)
+            self._link(source, target, edge.kind.value, f"{edge.kind.value} on {name}: {edge.relation}")
+
+    def _control(self, op: Op, scope: GraphCluster, state: State) -> None:
+        if op.name == "return":
+            for position, value in enumerate(op.operands):
+                self._result(value, position, len(op.operands), scope, state)
+            return
+        if not op.regions:
+            if op.name != "yield":
+                node = GraphNode("control", self._exit_title(op), op=op)
+                scope.members.append(node)
+                for value in op.operands:
+                    if not value.is_tensor:
+                        self._use(value, node)
+            return
+        cluster = GraphCluster(self._control_title(op))
+        scope.members.append(cluster)
+        before = list(state)
+        carried = op.operands[2:] if op.name == "for" else op.operands if op.name == "while" else []
+        args = op.regions[0].args[1:] if op.name == "for" else op.regions[0].args
+        for arg, init in zip(args, carried, strict=False):
+            if not arg.is_tensor:
+                node = GraphNode("scalar", arg.hint or "carried", str(arg.type))
+                cluster.members.append(node)
+                self.scalar_of[arg] = node
+                self._use(init, node)
+        for number, block in enumerate(op.regions):
+            inner = GraphCluster(("then", "else")[number]) if op.name == "if" else cluster
+            if inner is not cluster:
+                cluster.members.append(inner)
+            branch = list(before) if op.name == "if" else state
+            known = len(branch)
+            self._block(block, inner, branch)
+            if op.name == "if":
+                state.extend(branch[known:])
+            last = block.terminator
+            if last is not None and last.name == "yield" and (number or op.name != "while"):
+                for result, value in zip(op.results, last.operands, strict=False):
+                    if value in self.scalar_of:
+                        self.scalar_of.setdefault(result, self.scalar_of[value])
+        state[len(before) :] = [_Write(w.node, w.storage, w.region, False) for w in state[len(before) :]]
+
+    def _result(self, value: Value, position: int, count: int, scope: GraphCluster, state: State) -> None:
+        title = "return" if count == 1 else f"return [{position}]"
+        if not value.is_tensor:
+            detail = str(value.type)
+            if self._is_constant(value):
+                title += f" {self._scalar_text(value)}"
+        else:
+            title += f" {value.hint or self.names.storage(value.tensor.storage)}"
+            detail = names.tensor(value.tensor)
+        node = GraphNode("result", title, detail)
+        scope.members.append(node)
+        if not value.is_tensor:
+            self._use(value, node)
+            return
+        for source in self._sources(value, state):
+            self._link(source, node)
+
+    def _exit_title(self, op: Op) -> str:
+        if op.name == "raise":
+            return f"raise {op.attrs['error'].__name__}"
+        return op.name
+
+    def _control_title(self, op: Op) -> str:
+        where = f"  (line {op.loc.line})" if op.loc is not None else ""
+        if op.name == "for":
+            variable = op.regions[0].args[0].hint or "i"
+            start, stop = (self._scalar_text(v) for v in op.operands[:2])
+            step = op.attrs["step"]
+            bounds = stop if start == "0" and step == 1 else f"{start}, {stop}" + (f", {step}" if step != 1 else "")
+            return f"for {variable} in range({bounds}){where}"
+        if op.name == "if":
+            return f"if {self._scalar_text(op.operands[0])}{where}".replace("if ·", "if")
+        return f"{op.name}{where}"
+
+
+_KIND_NAMES = {
+    Kind.WRITE: "write",
+    Kind.SCALAR: "scalar",
+    Kind.CHECK: "check",
+}
+
+
+def _shown_view(value: Value) -> Value | None:
+    """The view to show for a reference: the outermost one that the user wrote; None for a whole array."""
+    owner = value.owner
+    while isinstance(owner, Op) and owner.name == "view" and owner.attrs.get("how") == "broadcast":
+        value = owner.operands[0]
+        owner = value.owner
+    return value if isinstance(owner, Op) and owner.name == "view" else None
+
+
+def _prune(cluster: GraphCluster, used: set[GraphNode]) -> None:
+    """Leaves out new arrays, scalars and dead nodes that nothing is linked to, and empty clusters."""
+    kept: list[GraphNode | GraphCluster] = []
+    for member in cluster.members:
+        if isinstance(member, GraphCluster):
+            _prune(member, used)
+            if member.members:
+                kept.append(member)
+        elif member in used or member.kind not in ("memory", "scalar", "constant", "view"):
+            kept.append(member)
+    cluster.members = kept
