@@ -6,226 +6,110 @@ or tuple of these. Every method takes both; what is static is folded, what is dy
 
 A method raises :class:`NumpyError` where the program would raise whatever the data are, :class:`Unsupported` where the
 compiler cannot follow; it never prints, and never falls back.
+
+The builder is made of layers, each a class that uses only those below it::
+
+    Emitter          emission, constants, storages, checks                     emitter.py
+    IndexMath        index expressions and their bounds                        index_math.py
+    Scalars          Python's arithmetic                                       scalars.py
+    Tensors          allocation, copies, conversions                           tensors.py
+    Views            references: indexing, axes, reshape, broadcasting         views.py
+    Writes           assignment                                                writes.py
+    Elementwise      ufuncs                                                    elementwise.py
+    Indexing         integer-array and mask indexing                           indexing_ops.py
+    Reductions       reductions                                                reductions.py
+    Contractions     matmul, dot, einsum                                       contractions.py
+    Builder          operators on any operands, arrays from nested lists       (here)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pydsl.errors import SourceLocation
+from pydsl.frontend import broadcasting as rules
+from pydsl.frontend import dtypes
+from pydsl.frontend.contractions import Contractions
+from pydsl.frontend.dtypes import DType
+from pydsl.frontend.emitter import Emitter, Operand
+from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.scalars import OPERATOR_UFUNCS
+from pydsl.frontend.views import IndexEntry, SliceEntry
 from pydsl.ir.affine import Affine
-from pydsl.ir.core import Block, Function, Op, Value
-from pydsl.ir.record import OpRecord
-from pydsl.ir.types import ScalarType, Storage, TensorType, Type
+from pydsl.ir.core import Value
+from pydsl.ir.types import BOOL
 
-Operand = Any
-"""A static Python object or an IR value."""
+__all__ = ["Builder", "Emitter", "IndexEntry", "Operand", "SliceEntry"]
 
-
-@dataclass(frozen=True)
-class SliceEntry:
-    """A normalised slice of one axis: ``length`` elements from ``start`` with ``step`` (clipped already)."""
-
-    start: Affine
-    step: int
-    length: Affine
+_UNARY_UFUNCS = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}
+_STATIC_UNARY = {
+    "neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "not": operator.not_, "abs": abs,
+}  # fmt: skip
 
 
-IndexEntry = Affine | int | SliceEntry | None
-"""One entry of a basic index: an integer (already in [0, n)), a slice, or None (a new axis)."""
+class Builder(Contractions):
+    """Makes the operations of one function."""
 
-
-class Builder:
-    """Makes the operations of one function.
-
-    function: the function that is built.
-    block: where operations go (its end).
-    loc: source location put on every operation.
-    inline: called by :meth:`call_library`; the evaluator sets it.
-    """
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self.block: Block = function.body
-        self.loc: SourceLocation | None = None
-        self.inline: Callable[..., Any] | None = None
-
-    @contextmanager
-    def at(self, block: Block) -> Iterator[None]:
-        """Operations go to ``block`` within."""
-        raise NotImplementedError
-        yield
-
-    # --- emission -------------------------------------------------------------------------------------------
-
-    def emit(
-        self,
-        record: OpRecord,
-        operands: Sequence[Value],
-        results: Sequence[Type] = (),
-        regions: Sequence[Block] = (),
-        **attrs: Any,
-    ) -> Op:
-        """Append one operation."""
-        raise NotImplementedError
-
-    def call_library(self, fn: Callable[..., Any], *args: Operand, **kwargs: Operand) -> Any:
-        """Inline a self-hosted library function."""
-        raise NotImplementedError
-
-    def new_storage(self, dtype: np.dtype[Any], nbytes: Affine | None, name: str = "") -> Storage:
-        """A storage of origin ALLOC, registered with the function."""
-        raise NotImplementedError
-
-    # --- scalars and index expressions ----------------------------------------------------------------------
-
-    def constant(self, value: Any, type: ScalarType | None = None) -> Value:
-        """A static scalar as a value (a Python scalar is weak, a NumPy scalar strong); ``type`` converts it."""
-        raise NotImplementedError
-
-    def as_value(self, value: Operand) -> Value:
-        """An operand as an IR value: scalars become constants, NumPy arrays constant arrays, lists new tensors."""
-        raise NotImplementedError
-
-    def as_affine(self, value: Operand) -> Affine:
-        """An integer operand as an index expression; follows integer arithmetic back. TypeError -> NumpyError."""
-        raise NotImplementedError
-
-    def scalar_from_affine(self, expr: Affine | int) -> int | Value:
-        """An index expression as a Python int operand: a static int, or an ``index`` op with its bounds."""
-        raise NotImplementedError
-
-    def mul_index(self, a: Affine, b: Affine) -> Affine:
-        """The product; where it is not affine, a symbol (the same one for the same factors)."""
-        raise NotImplementedError
-
-    def floordiv_index(self, a: Affine, b: Affine) -> Affine:
-        """``a // b`` for ``b != 0``; a symbol where it is not affine."""
-        raise NotImplementedError
-
-    def mod_index(self, a: Affine, b: Affine) -> Affine:
-        """``a % b`` for ``b != 0``."""
-        raise NotImplementedError
-
-    def min_index(self, a: Affine, b: Affine) -> Affine:
-        """The smaller; one of the two where bounds decide."""
-        raise NotImplementedError
-
-    def max_index(self, a: Affine, b: Affine) -> Affine:
-        """The larger; one of the two where bounds decide."""
-        raise NotImplementedError
-
-    def index_bounds(self, expr: Affine) -> tuple[int | None, int | None]:
-        """Inclusive bounds from the bounds of the symbols."""
-        raise NotImplementedError
-
-    def decide(self, op: str, a: Affine, b: Affine) -> bool | None:
-        """Whether ``a op b`` holds (op: lt le gt ge eq ne), where bounds decide it; else None."""
-        raise NotImplementedError
-
-    def compare_index(self, op: str, a: Affine, b: Affine) -> bool | Value:
-        """``a op b``: a static bool where decided, else a bool scalar."""
-        raise NotImplementedError
-
-    def python_binary(self, op: str, a: Operand, b: Operand) -> Operand:
-        """Python's arithmetic on two Python scalars (at least one dynamic).
-
-        op: name in :mod:`operator` without underscores: add sub mul truediv floordiv mod pow lshift rshift and or xor
-        lt le gt ge eq ne.
-        """
-        raise NotImplementedError
-
-    def python_unary(self, op: str, a: Operand) -> Operand:
-        """neg, pos, invert, not, abs on a dynamic Python scalar."""
-        raise NotImplementedError
+    # --- operators ------------------------------------------------------------------------------------------
 
     def binary(self, op: str, a: Operand, b: Operand) -> Operand:
-        """A Python operator on any two operands: Python arithmetic for two Python scalars, else the ufunc or matmul."""
-        raise NotImplementedError
+        """A Python operator on any two operands: Python arithmetic for two Python scalars, else the ufunc or matmul.
+
+        op: as in :meth:`python_binary`, or ``matmul``.
+        """
+        if op == "matmul":
+            return self.matmul(a, b)
+        if self.is_python_scalar(a) and self.is_python_scalar(b):
+            return self.python_binary(op, a, b)
+        if op == "pow" and not isinstance(b, Value) and dtypes.is_static_scalar(b) and b == 2:
+            if isinstance(a, Value) and a.is_tensor and a.tensor.dtype.kind == "b":
+                return self.ufunc(np.square, (a,))  # int8, where np.power gives int64
+        return self.ufunc(OPERATOR_UFUNCS[op], (a, b))
 
     def unary(self, op: str, a: Operand) -> Operand:
-        """A Python unary operator (neg pos invert not) on any operand."""
-        raise NotImplementedError
+        """A Python unary operator (neg pos invert not, abs) on any operand."""
+        if not isinstance(a, Value):
+            return _STATIC_UNARY[op](a)
+        if op == "not":
+            return self.negate(self.truth(a))
+        if self.is_python_scalar(a):
+            return self.python_unary(op, a)
+        return self.ufunc(_UNARY_UFUNCS[op], (a,))
 
     def truth(self, value: Operand) -> bool | Value:
         """``bool(value)``: a static bool or a bool scalar. NumPy's error for arrays with several elements."""
-        raise NotImplementedError
+        if not isinstance(value, Value) or not value.is_tensor:
+            return self.truth_of_scalar(value)
+        size = self.size(value)
+        several = (
+            "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all()"
+        )
+        self.check(
+            self.compare_index("ne", size, rules.ZERO),
+            ValueError,
+            "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not empty.",
+        )
+        self.check(self.compare_index("eq", size, rules.ONE), ValueError, several)
+        return self.truth_of_scalar(self.load(self.only_element(value)))
 
-    def to_python(self, value: Operand, kind: type) -> Operand:
-        """``int(x)``, ``float(x)``, ``bool(x)``, ``complex(x)``: a Python (weak) scalar."""
-        raise NotImplementedError
+    def only_element(self, tensor: Value) -> Value:
+        """The 0-d view of the element of an array of size 1."""
+        return self.basic_index(tensor, [rules.ZERO] * tensor.tensor.rank)
 
-    def convert_scalar(self, value: Operand, type: ScalarType) -> Value:
-        """A scalar converted to a scalar type (unsafe casting)."""
-        raise NotImplementedError
+    def inplace(self, op: str | np.ufunc, dst: Operand, value: Operand) -> Operand:
+        """``dst op= value`` (op: a ufunc, or an operator name as in :meth:`binary`).
 
-    # --- tensors --------------------------------------------------------------------------------------------
-
-    def tensor_type(
-        self, dtype: np.dtype[Any], shape: Sequence[Affine], axis_order: Sequence[int] | None = None
-    ) -> TensorType:
-        """The type of a new tensor with its own storage.
-
-        axis_order: axes from slowest to fastest (default: C order).
+        A tensor is written and returned; a scalar gives the new scalar.
         """
-        raise NotImplementedError
-
-    def empty(self, shape: Operand, dtype: Any = float, order: str = "C") -> Value:
-        """``np.empty``."""
-        raise NotImplementedError
-
-    def constant_array(self, array: np.ndarray[Any, Any], writeable: bool = False) -> Value:
-        """A reference to a constant array (copied at compile time, read-only)."""
-        raise NotImplementedError
-
-    def global_array(self, array: np.ndarray[Any, Any], name: str = "") -> Value:
-        """A reference to an array that the program reads from a global or closure, by identity."""
-        raise NotImplementedError
-
-    def load(self, tensor: Value) -> Value:
-        """The element of a 0-d tensor, as a NumPy scalar."""
-        raise NotImplementedError
-
-    def copy(self, tensor: Value, order: str = "C") -> Value:
-        """``np.copy`` / ``ndarray.copy``: a new tensor with the values (order C, F, A or K)."""
-        raise NotImplementedError
-
-    def astype(self, value: Operand, dtype: Any, order: str = "K", casting: str = "unsafe", copy: bool = True) -> Value:
-        """``ndarray.astype``, also of scalars."""
-        raise NotImplementedError
-
-    # --- views ----------------------------------------------------------------------------------------------
-
-    def view(
-        self, tensor: Value, shape: Sequence[Affine], strides: Sequence[Affine], offset: Affine, how: str
-    ) -> Value:
-        """Another reference on the storage of ``tensor``; the tensor itself where nothing changes."""
-        raise NotImplementedError
-
-    def basic_index(self, tensor: Value, entries: Sequence[IndexEntry]) -> Value:
-        """A basic index: a view (0-d where all entries are integers; :meth:`load` gives the scalar).
-
-        Axes beyond the entries are taken whole. Integers and slices are normalised and in bounds already.
-        """
-        raise NotImplementedError
-
-    def reshape(self, tensor: Value, shape: Operand, order: str = "C") -> Value:
-        """``reshape``: a view where NumPy makes one, else a copy."""
-        raise NotImplementedError
-
-    def transpose(self, tensor: Value, axes: Sequence[int] | None = None) -> Value:
-        raise NotImplementedError
-
-    def broadcast_to(self, tensor: Value, shape: Sequence[Affine], message: str | None = None) -> Value:
-        """A view of the given shape with stride 0 where a dimension is repeated; ``message`` replaces NumPy's."""
-        raise NotImplementedError
-
-    # --- elementwise ----------------------------------------------------------------------------------------
+        if not (isinstance(dst, Value) and dst.is_tensor):
+            return self.binary(op, dst, value) if isinstance(op, str) else self.ufunc(op, (dst, value))
+        if op == "matmul":
+            return self.matmul(dst, value, out=dst)
+        ufunc = OPERATOR_UFUNCS[op] if isinstance(op, str) else op
+        return self.inplace_ufunc(ufunc, dst, value)
 
     def ufunc(
         self,
@@ -241,94 +125,128 @@ class Builder:
         A scalar for scalars and 0-d tensors, a new tensor otherwise; ``out`` where that is given; a tuple for ufuncs
         with several outputs.
         """
-        raise NotImplementedError
+        if ufunc is np.matmul:
+            target = out[0] if isinstance(out, tuple) else out
+            return self.matmul(*operands, out=target, dtype=dtype)
+        if ufunc.nout == 1:
+            return super().ufunc(ufunc, operands, out, where, dtype, casting)
+        if out not in (None, (None,) * ufunc.nout) or where is not True or dtype is not None:
+            raise Unsupported(f"np.{ufunc.__name__} with out=, where= or dtype=")
+        if ufunc is np.divmod:
+            return self.ufunc(np.floor_divide, operands), self.ufunc(np.remainder, operands)
+        if ufunc is np.modf:
+            return self._modf(*operands)
+        raise Unsupported(f"np.{ufunc.__name__}")
 
-    def select(self, condition: Operand, a: Operand, b: Operand) -> Value:
-        """``np.where(condition, a, b)``."""
-        raise NotImplementedError
+    def _modf(self, operand: Operand) -> tuple[Operand, Operand]:
+        """Fraction and whole part, both with the sign of the operand; the fraction of an infinity is 0."""
+        dtype = dtypes.resolve(np.modf, (dtypes.promoted(self.as_operand(operand)),))[-1]
+        value = self.cast(self.as_value(self.as_operand(operand)), dtype)
+        whole = self.ufunc(np.trunc, (value,))
+        infinite = self.ufunc(np.isinf, (value,))
+        rest = self.ufunc(np.subtract, (value, whole))
+        zero = dtype.type(0)
+        fraction = self.choose(infinite, zero, rest)
+        return self.ufunc(np.copysign, (fraction, value)), whole
 
-    # --- writes ---------------------------------------------------------------------------------------------
+    def choose(self, condition: Operand, a: Operand, b: Operand) -> Operand:
+        """Elementwise choice; scalars give a scalar."""
+        chosen = self.select(condition, a, b)
+        return self.load(chosen) if not chosen.tensor.rank else chosen
 
-    def store(self, dst: Value, value: Operand, casting: str = "unsafe") -> None:
-        """``dst[...] = value``."""
-        raise NotImplementedError
+    # --- arrays from nested sequences -----------------------------------------------------------------------
 
-    def inplace(self, op: str | np.ufunc, dst: Operand, value: Operand) -> Operand:
-        """``dst op= value`` (op: a ufunc, or an operator name as in :meth:`python_binary`).
+    def as_tensor(self, value: Operand, dtype: DType | None = None) -> Value:
+        """An array-like (nested lists and tuples included) as a tensor; tensors of the right dtype as they are."""
+        if isinstance(value, np.ndarray):
+            value = self.as_value(value)
+        if isinstance(value, Value) and value.is_tensor:
+            return value if dtype is None else self.cast(value, dtype)
+        if not isinstance(value, (list, tuple)):
+            return self.scalar_tensor(value, dtype)
+        if is_static_nest(value):
+            return self.constant_array(static_array(value, dtype))
+        return self.new_array(value, dtype)
 
-        A tensor is written and returned; a scalar gives the new scalar.
-        """
-        raise NotImplementedError
+    def new_array(self, value: Operand, dtype: DType | None = None) -> Value:
+        """A new tensor with the values of an array-like (``np.array``)."""
+        if isinstance(value, (list, tuple)):
+            if is_static_nest(value):
+                return self.copy(self.constant_array(static_array(value, dtype)))
+            shape = self._nest_shape(value)
+            target = dtype if dtype is not None else self._nest_dtype(value)
+            result = self.allocate(shape, target)
+            self._fill(result, value)
+            return result
+        if isinstance(value, Value) and value.is_tensor:
+            return self.copy(value, "K") if dtype is None else self.astype(value, dtype)
+        if isinstance(value, np.ndarray):
+            return self.new_array(self.as_value(value), dtype)
+        return self.scalar_tensor(value, dtype)
 
-    def masked_store(self, dst: Value, mask: Value, value: Operand) -> None:
-        """``dst[mask] = value`` for a value that broadcasts against ``dst[mask]`` as a scalar or along trailing axes.
+    def _nest_shape(self, value: Operand) -> tuple[Affine, ...]:
+        if not isinstance(value, (list, tuple)):
+            if isinstance(value, Value):
+                return value.tensor.shape if value.is_tensor else ()
+            return tuple(map(Affine.of, np.shape(value)))
+        if not value:
+            return (rules.ZERO,)
+        shapes = [self._nest_shape(item) for item in value]
+        first = shapes[0]
+        message = (
+            "setting an array element with a sequence. The requested array has an inhomogeneous shape after 1 "
+            f"dimensions. The detected shape was ({len(value)},) + inhomogeneous part."
+        )
+        for other in shapes[1:]:
+            if len(other) != len(first):
+                raise NumpyError(ValueError, message)
+            for a, b in zip(first, other, strict=True):
+                self.require_equal(a, b, message)
+        return (Affine.of(len(value)), *first)
 
-        ``mask`` is a bool tensor over the leading axes of ``dst``; a value with an element per selected position is
-        written through :meth:`scatter`.
-        """
-        raise NotImplementedError
+    def _nest_dtype(self, value: Operand) -> DType:
+        leaves = [dtypes.dtype_of(leaf) if not isinstance(leaf, np.ndarray) else leaf.dtype for leaf in _leaves(value)]
+        return dtypes.result_type(*leaves) if leaves else dtypes.FLOAT64
 
-    def mask_load(self, tensor: Value, mask: Value) -> Value:
-        """``tensor[mask]`` for a bool mask over the leading axes: a new tensor of data-dependent length."""
-        raise NotImplementedError
+    def _fill(self, target: Value, value: Operand) -> None:
+        if not isinstance(value, (list, tuple)):
+            self.store(target, value)
+            return
+        if is_static_nest(value) and value:
+            self.store(target, self.constant_array(np.asarray(value, target.tensor.dtype)))
+            return
+        for position, item in enumerate(value):
+            self._fill(self.basic_index(target, [Affine.of(position)]), item)
 
-    def mask_to_index(self, mask: Value) -> tuple[Value, ...]:
-        """The index tensors of the true elements (``np.nonzero``)."""
-        raise NotImplementedError
+    # --- bools of several -----------------------------------------------------------------------------------
 
-    def gather(self, src: Value, indices: Sequence[Operand], axes: Sequence[int], position: int) -> Value:
-        """Integer-array load. ``indices`` (tensors, scalars, lists) are broadcast, checked and converted to int64.
+    def both(self, a: bool | Value, b: bool | Value) -> bool | Value:
+        """``a and b`` of two bools, both known."""
+        if not isinstance(a, Value):
+            return b if a else False
+        if not isinstance(b, Value):
+            return a if b else False
+        return self.scalar_op("logical_and", (a, b), BOOL)
 
-        ``position``: where the broadcast index shape goes among the remaining axes of ``src``.
-        """
-        raise NotImplementedError
 
-    def scatter(
-        self,
-        dst: Value,
-        value: Operand,
-        indices: Sequence[Operand],
-        axes: Sequence[int],
-        position: int,
-        accumulate: np.ufunc | None = None,
-    ) -> None:
-        """Integer-array store; ``accumulate`` as ``ufunc.at``."""
-        raise NotImplementedError
+def is_static_nest(value: Operand) -> bool:
+    """Whether a nested sequence holds only static scalars and arrays."""
+    if isinstance(value, (list, tuple)):
+        return all(map(is_static_nest, value))
+    return dtypes.is_static_scalar(value)
 
-    def check(self, condition: Operand, error: type[Exception], message: str, *values: Operand) -> None:
-        """Raise at run time unless the condition holds; nothing where it is statically true.
 
-        message: a format string over ``values`` (``{0}``, ...).
+def static_array(value: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
+    """``np.array`` of static scalars."""
+    try:
+        array = np.array(value, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NumpyError(type(error), str(error)) from error
+    dtypes.as_dtype(array.dtype)
+    return array
 
-        Raises
-        ------
-        NumpyError: the condition is statically false.
-        """
-        raise NotImplementedError
 
-    def raise_(self, error: type[Exception], message: str, *values: Operand) -> None:
-        """A ``raise`` terminator."""
-        raise NotImplementedError
-
-    # --- reductions and contractions ------------------------------------------------------------------------
-
-    def reduce(
-        self,
-        kind: str,
-        tensor: Operand,
-        axis: Operand = None,
-        keepdims: bool = False,
-        dtype: Any = None,
-        out: Operand = None,
-        initial: Operand = None,
-        where: Operand = True,
-    ) -> Operand:
-        """A reduction (kind: a key of :data:`pydsl.ir.ops.compute.REDUCTIONS`) with NumPy's accumulator dtype."""
-        raise NotImplementedError
-
-    def matmul(self, a: Operand, b: Operand, out: Operand = None) -> Operand:
-        """``a @ b`` with all rank rules and batch broadcasting."""
-        raise NotImplementedError
-
-    def einsum(self, subscripts: str, *operands: Operand) -> Operand:
-        raise NotImplementedError
+def _leaves(value: Operand) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]

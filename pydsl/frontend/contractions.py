@@ -1,0 +1,309 @@
+"""Contractions: matmul and its relatives, all in terms of one operation on labelled axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pydsl.frontend import broadcasting as rules
+from pydsl.frontend import dtypes
+from pydsl.frontend.dtypes import DType
+from pydsl.frontend.emitter import Operand
+from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.reductions import FLOAT16, Reductions
+from pydsl.ir.affine import Affine
+from pydsl.ir.core import Value
+from pydsl.ir.ops.compute import CONTRACT
+
+Labels = tuple[int, ...]
+
+_SIGNATURE = "(n?,k),(k,m?)->(n?,m?)"
+
+
+class Contractions(Reductions):
+    """Sums of products."""
+
+    def contract(
+        self, a: Value, a_labels: Labels, b: Value, b_labels: Labels, out: Labels, dtype: DType
+    ) -> Value:
+        """Sum of products over the labels that ``out`` does not have; a tensor.
+
+        Each label stands once per operand. Dims of one label are equal, or 1 in an operand that is then stretched.
+        """
+        a, a_labels = self._without_units(a, a_labels, b, b_labels)
+        b, b_labels = self._without_units(b, b_labels, a, a_labels)
+        a, a_labels = self._summed_alone(a, a_labels, set(b_labels) | set(out), dtype)
+        b, b_labels = self._summed_alone(b, b_labels, set(a_labels) | set(out), dtype)
+        dims = dict(zip(b_labels, b.tensor.shape, strict=True))
+        dims.update(zip(a_labels, a.tensor.shape, strict=True))
+        work = self._work_dtype(dtype)
+        if set(a_labels) | set(b_labels) <= set(out):
+            return self._product(a, a_labels, b, b_labels, out, dtype)
+        type_ = self.tensor_type(work, [dims[label] for label in out])
+        operands = (self.cast(a, work), self.cast(b, work))
+        names = {label: k for k, label in enumerate(dict.fromkeys((*a_labels, *b_labels)))}
+        labels = {key: tuple(map(names.__getitem__, side)) for key, side in (("a", a_labels), ("b", b_labels), ("out", out))}
+        result = self.value(CONTRACT, operands, type_, bounds=(None, None), **labels)
+        if dtype.kind == "b":
+            return self.truth_tensor(result)
+        return self.cast(result, dtype)
+
+    @staticmethod
+    def _work_dtype(dtype: DType) -> DType:
+        if dtype == FLOAT16:
+            return dtypes.FLOAT32
+        return dtypes.INT64 if dtype.kind == "b" else dtype
+
+    def _without_units(
+        self, value: Value, labels: Labels, other: Value, other_labels: Labels
+    ) -> tuple[Value, Labels]:
+        """Drop axes of length 1 that the other operand has in full (they are broadcast)."""
+        sizes = dict(zip(other_labels, other.tensor.shape, strict=True))
+        unit = [
+            k
+            for k, (label, dim) in enumerate(zip(labels, value.tensor.shape, strict=True))
+            if rules.is_one(dim) and label in sizes and not rules.is_one(sizes[label])
+        ]
+        if not unit:
+            return value, labels
+        return self.squeeze(value, tuple(unit)), tuple([x for k, x in enumerate(labels) if k not in unit])
+
+    def _summed_alone(self, value: Value, labels: Labels, needed: set[int], dtype: DType) -> tuple[Value, Labels]:
+        """Sum over the axes whose label nobody else has."""
+        axes = tuple([k for k, label in enumerate(labels) if label not in needed])
+        if not axes:
+            return value, labels
+        work = dtypes.FLOAT32 if dtype == FLOAT16 else dtype
+        kind = "any" if dtype.kind == "b" else "sum"
+        return self._reduced(kind, value, axes, work, False), tuple([x for x in labels if x in needed])
+
+    def _product(self, a: Value, a_labels: Labels, b: Value, b_labels: Labels, out: Labels, dtype: DType) -> Value:
+        """A contraction that sums over nothing: a broadcast product."""
+        sides = [self._arranged(v, labels, out) for v, labels in ((a, a_labels), (b, b_labels))]
+        return self.reducible(self.ufunc(np.multiply, [self.cast(side, dtype) for side in sides]))
+
+    def _arranged(self, value: Value, labels: Labels, out: Labels) -> Value:
+        """The axes of a value in the order of ``out``, with axes of length 1 for labels that it lacks."""
+        order = sorted(range(len(labels)), key=lambda k: out.index(labels[k]))
+        turned = self.transpose(value, order)
+        missing = tuple([k for k, label in enumerate(out) if label not in labels])
+        return self.expand_dims(turned, missing) if missing else turned
+
+    # --- matmul ---------------------------------------------------------------------------------------------
+
+    def matmul(self, a: Operand, b: Operand, out: Operand = None, dtype: Any = None) -> Operand:
+        """``a @ b`` with all rank rules and batch broadcasting."""
+        x, y = self._tensor_operand(a), self._tensor_operand(b)
+        for position, side in enumerate((x, y)):
+            if not (side.is_tensor and side.tensor.rank):
+                raise NumpyError(
+                    ValueError,
+                    f"matmul: Input operand {position} does not have enough dimensions (has 0, gufunc core with "
+                    f"signature {_SIGNATURE} requires 1)",
+                )
+        target = None if dtype is None else dtypes.as_dtype(dtype)
+        result_dtype = dtypes.resolve(np.matmul, (x.tensor.dtype, y.tensor.dtype), None, target)[-1]
+        xs, ys = x.tensor.shape, y.tensor.shape
+        inner_axis = -2 if len(ys) > 1 else -1
+        self._check_inner(xs[-1], ys[inner_axis])
+        batch = max(len(xs), len(ys), 2) - 2
+        k, n, m = batch, batch + 1, batch + 2
+        x_labels = (*range(batch - len(xs) + 2, batch), n, k) if len(xs) > 1 else (k,)
+        y_labels = (*range(batch - len(ys) + 2, batch), k, m) if len(ys) > 1 else (k,)
+        out_labels = (*range(batch), *((n,) if len(xs) > 1 else ()), *((m,) if len(ys) > 1 else ()))
+        self._check_batch(xs, ys)
+        return self.finish(self.contract(x, x_labels, y, y_labels, out_labels, result_dtype), out)
+
+    def _tensor_operand(self, value: Operand) -> Value:
+        return self.as_tensor(value) if isinstance(value, (list, tuple)) else self.as_value(value)
+
+    def _check_inner(self, left: Affine, right: Affine) -> None:
+        equal = self.compare_index("eq", left, right)
+        sizes = [str(d) if d.is_const else "n" for d in (right, left)]
+        message = (
+            "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
+            f"{_SIGNATURE} (size {sizes[0]} is different from {sizes[1]})"
+        )
+        self.check(equal, ValueError, message)
+
+    def _check_batch(self, xs: Sequence[Affine], ys: Sequence[Affine]) -> None:
+        if len(xs) > 2 and len(ys) > 2:
+            shapes = " ".join(rules.shape_text(s) for s in (xs, ys))
+            message = f"operands could not be broadcast together with remapped shapes [original->remapped]: {shapes} "
+            self.broadcast_shape([tuple(xs)[:-2], tuple(ys)[:-2]], message)
+
+    # --- dot and its relatives ------------------------------------------------------------------------------
+
+    def dot(self, a: Operand, b: Operand, out: Operand = None) -> Operand:
+        """``np.dot``: last axis of ``a`` with the last but one of ``b``."""
+        x, y = self._tensor_operand(a), self._tensor_operand(b)
+        if not all(v.is_tensor and v.tensor.rank for v in (x, y)):
+            return self.ufunc(np.multiply, (x, y), out=out)
+        axis = max(y.tensor.rank - 2, 0)
+        return self.finish(self.contract_axes(x, (x.tensor.rank - 1,), y, (axis,)), out)
+
+    def vdot(self, a: Operand, b: Operand) -> Operand:
+        """``np.vdot``."""
+        x, y = self.ravel(self.reducible(a)), self.ravel(self.reducible(b))
+        if x.tensor.dtype.kind == "c":
+            x = self.ufunc(np.conjugate, (x,))
+        return self.finish(self.contract_axes(x, (0,), y, (0,), "cannot reshape array of different sizes"), None)
+
+    def inner(self, a: Operand, b: Operand) -> Operand:
+        """``np.inner``: last axes."""
+        x, y = self._tensor_operand(a), self._tensor_operand(b)
+        if not all(v.is_tensor and v.tensor.rank for v in (x, y)):
+            return self.ufunc(np.multiply, (x, y))
+        return self.finish(self.contract_axes(x, (x.tensor.rank - 1,), y, (y.tensor.rank - 1,)), None)
+
+    def outer(self, a: Operand, b: Operand, out: Operand = None) -> Operand:
+        """``np.outer``."""
+        x, y = self.ravel(self.reducible(a)), self.ravel(self.reducible(b))
+        return self.ufunc(np.multiply, (self.expand_dims(x, 1), self.expand_dims(y, 0)), out=out)
+
+    def contract_axes(
+        self, x: Value, x_axes: Sequence[int], y: Value, y_axes: Sequence[int], message: str | None = None
+    ) -> Value:
+        """Sum of products over pairs of axes; the other axes of both follow each other."""
+        xs, ys = x.tensor.shape, y.tensor.shape
+        for i, j in zip(x_axes, y_axes, strict=True):
+            texts = [str(d) if d.is_const else "n" for d in (xs[i], ys[j])]
+            default = (
+                f"shapes {rules.shape_text(xs)} and {rules.shape_text(ys)} not aligned: "
+                f"{texts[0]} (dim {i}) != {texts[1]} (dim {j})"
+            )
+            self.check(self.compare_index("eq", xs[i], ys[j]), ValueError, message or default)
+        x_labels = tuple(range(len(xs)))
+        shared = dict(zip(y_axes, x_axes, strict=True))
+        y_labels = tuple([shared.get(k, len(xs) + k) for k in range(len(ys))])
+        out = tuple([k for k in x_labels if k not in x_axes] + [k for k in y_labels if k >= len(xs)])
+        dtype = dtypes.result_type(x.tensor.dtype, y.tensor.dtype)
+        return self.contract(x, x_labels, y, y_labels, out, dtype)
+
+    def tensordot(self, a: Operand, b: Operand, axes: Operand = 2) -> Operand:
+        """``np.tensordot``."""
+        x, y = self.reducible(a), self.reducible(b)
+        if isinstance(axes, (tuple, list)):
+            left, right = axes
+            x_axes = [self.normalize_axis(k, x.tensor.rank) for k in _listed(left)]
+            y_axes = [self.normalize_axis(k, y.tensor.rank) for k in _listed(right)]
+        else:
+            if isinstance(axes, Value):
+                raise Unsupported("np.tensordot with axes that are not known at compile time")
+            x_axes = list(range(x.tensor.rank - int(axes), x.tensor.rank))
+            y_axes = list(range(int(axes)))
+        if len(x_axes) != len(y_axes):
+            raise NumpyError(ValueError, "shape-mismatch for sum")
+        return self.contract_axes(x, x_axes, y, y_axes, "shape-mismatch for sum")
+
+    # --- einsum ---------------------------------------------------------------------------------------------
+
+    def einsum(self, subscripts: str, *operands: Operand, out: Operand = None, dtype: Any = None) -> Operand:
+        """``np.einsum`` with a subscripts string; more than two operands are contracted from the left."""
+        if not isinstance(subscripts, str):
+            raise Unsupported("np.einsum with lists of axes", "a subscripts string")
+        values = [self.reducible(operand) for operand in operands]
+        inputs, output = _parse_subscripts(subscripts, [v.tensor.rank for v in values])
+        target = dtypes.result_type(*[v.tensor.dtype for v in values]) if dtype is None else dtypes.as_dtype(dtype)
+        terms = [self._diagonals(v, labels) for v, labels in zip(values, inputs, strict=True)]
+        value, labels = terms[0]
+        if len(terms) == 1:
+            return self._einsum_one(value, labels, output, target, out)
+        for position in range(1, len(terms)):
+            other, other_labels = terms[position]
+            last = position == len(terms) - 1
+            later = set(output).union(*[set(labels_) for _, labels_ in terms[position + 1 :]])
+            seen = dict.fromkeys((*labels, *other_labels))
+            kept = output if last else tuple([label for label in seen if label in later])
+            self._check_labels(value, labels, other, other_labels)
+            value, labels = self.contract(value, labels, other, other_labels, kept, target), kept
+        return self.finish(value, out)
+
+    def _einsum_one(self, value: Value, labels: Labels, output: Labels, dtype: DType, out: Operand) -> Operand:
+        summed, kept = self._summed_alone(value, labels, set(output), dtype)
+        turned = self.transpose(summed, [kept.index(label) for label in output])
+        if turned.tensor.storage is value.tensor.storage and turned.tensor.dtype == dtype and out is None:
+            return turned  # a view, as NumPy gives
+        return self.finish(self.cast(turned, dtype), out)
+
+    def _diagonals(self, value: Value, labels: Labels) -> tuple[Value, Labels]:
+        """An operand in which no label stands twice: repeated ones are walked together."""
+        if len(set(labels)) == len(labels):
+            return value, labels
+        old = value.tensor
+        shape: dict[int, Affine] = {}
+        strides: dict[int, Affine] = {}
+        for label, dim, stride in zip(labels, old.shape, old.strides, strict=True):
+            if label in shape:
+                message = "dimensions in single operand for collapsing index don't match"
+                self.check(self.compare_index("eq", shape[label], dim), ValueError, message)
+                strides[label] = strides[label] + stride
+            else:
+                shape[label], strides[label] = dim, stride
+        return self.view(value, list(shape.values()), list(strides.values()), old.offset, "diagonal"), tuple(shape)
+
+    def _check_labels(self, a: Value, a_labels: Labels, b: Value, b_labels: Labels) -> None:
+        sizes = dict(zip(a_labels, a.tensor.shape, strict=True))
+        for label, dim in zip(b_labels, b.tensor.shape, strict=True):
+            if label in sizes and not (rules.is_one(dim) or rules.is_one(sizes[label])):
+                message = "operands could not be broadcast together with remapped shapes in einsum"
+                self.require_equal(sizes[label], dim, message, stretch=True)
+
+
+def _listed(axes: Any) -> Sequence[Any]:
+    return axes if isinstance(axes, (tuple, list)) else (axes,)
+
+
+def _parse_subscripts(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
+    """Labels of the operands and of the result; ``...`` becomes labels below zero (the last axis is -1)."""
+    text = subscripts.replace(" ", "")
+    left, arrow, right = text.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ranks):
+        raise NumpyError(
+            ValueError,
+            "more operands provided to einstein sum function than specified in the subscripts string"
+            if len(terms) < len(ranks)
+            else "fewer operands provided to einstein sum function than specified in the subscripts string",
+        )
+    inputs = [_term_labels(term, rank, k) for k, (term, rank) in enumerate(zip(terms, ranks, strict=True))]
+    dots = min((label for labels in inputs for label in labels if label < 0), default=0)
+    ellipsis = tuple(range(dots, 0))
+    if arrow:
+        named = right.replace("...", "")
+        if len(set(named)) != len(named):
+            raise NumpyError(ValueError, "einstein sum subscripts string includes output subscript multiple times")
+        head, found, tail = right.partition("...")
+        output = (*map(ord, head), *(ellipsis if found else ()), *map(ord, tail))
+        known = {label for labels in inputs for label in labels}
+        for label in output:
+            if label not in known and label >= 0:
+                name = chr(label)
+                raise NumpyError(
+                    ValueError,
+                    f"einstein sum subscripts string included output subscript '{name}' which never appeared in an input",
+                )
+        return inputs, output
+    letters = [label for labels in inputs for label in labels if label >= 0]
+    return inputs, (*ellipsis, *sorted(label for label in set(letters) if letters.count(label) == 1))
+
+
+def _term_labels(term: str, rank: int, position: int) -> Labels:
+    head, found, tail = term.partition("...")
+    named = len(head) + len(tail)
+    if not (head + tail).isalpha() and named:
+        raise NumpyError(ValueError, f"invalid subscript in einstein sum subscripts string: '{term}'")
+    if named > rank or (named < rank and not found):
+        amount = "too many" if named > rank else "fewer"
+        message = (
+            f"einstein sum subscripts string contains too many subscripts for operand {position}"
+            if amount == "too many"
+            else "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to "
+            "broadcast the extra dimensions."
+        )
+        raise NumpyError(ValueError, message)
+    return (*map(ord, head), *range(named - rank, 0), *map(ord, tail))
+
+

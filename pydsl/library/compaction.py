@@ -1,0 +1,22 @@
+"""Compaction: positions of the true elements of a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydsl.library import unchecked
+
+
+@unchecked
+def true_positions(mask: Any) -> Any:
+    """Positions of the true elements of a 1-d bool array: count, then fill."""
+    count = np.count_nonzero(mask)
+    positions = np.empty(count, np.int64)
+    filled = 0
+    for i in range(mask.shape[0]):
+        if mask[i]:
+            positions[filled] = i
+            filled += 1
+    return positions
