@@ -1,0 +1,250 @@
+"""Which programs have one right answer: an instrumented run that finds what NumPy itself leaves open.
+
+The order of additions in a sum, floats that do not fit the integer they are cast to, the sign of the zero that
+``maximum(0.0, -0.0)`` gives, Python integers beyond 64 bits. Programs that meet one of these are not compared.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tests.generator.program import Program
+
+#: mantissa bits by item size of a (real) float.
+_MANTISSA = {2: 11, 4: 24, 8: 53}
+_SUMS = {"sum", "mean", "cumsum", "prod", "dot", "matmul", "outer", "tensordot", "einsum"}
+_MINMAX = {"min", "max", "minimum", "maximum", "fmin", "fmax", "clip"}
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+}
+
+
+class Undefined(BaseException):
+    """The program has no one right answer. Not an Exception, so that no program catches it."""
+
+
+class TooLong(Undefined):
+    """The program runs too long."""
+
+
+def why_undefined(program: Program, max_steps: int = 20_000) -> str:
+    """Run a program with checks; the reason why its answer is not defined, or nothing."""
+    steps = 0
+
+    def tick() -> None:
+        nonlocal steps
+        steps += 1
+        if steps > max_steps:
+            raise TooLong("too long")
+
+    tree = ast.fix_missing_locations(_Instrument().visit(ast.parse(program.function_source)))
+    checks = _Checks(program.exact)
+    namespace: dict[str, Any] = {
+        "np": np,
+        "_call": checks.call,
+        "_binary": checks.binary,
+        "_storing": checks.storing,
+        "_integer": checks.integer,
+        "_tick": tick,
+    }
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(tree, "<instrumented>", "exec"), namespace)
+        try:
+            namespace["f"](*program.make_arguments().values)
+        except Undefined as reason:
+            return str(reason)
+        except (NameError, RecursionError, MemoryError, SyntaxError) as error:
+            return type(error).__name__
+        except Exception:
+            return ""
+    return ""
+
+
+def _name(identifier: str) -> ast.Name:
+    return ast.Name(identifier, ast.Load())
+
+
+class _Instrument(ast.NodeTransformer):
+    """Sends calls of attributes, arithmetic and stores through the checks."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Attribute):
+            return node
+        head = [node.func.value, ast.Constant(node.func.attr)]
+        return ast.Call(_name("_call"), [*head, *node.args], node.keywords)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        kind = ast.Constant(type(node.op).__name__)
+        return ast.Call(_name("_binary"), [kind, node.left, node.right], [])
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        (target,) = node.targets
+        before = target
+        self.generic_visit(node)
+        if isinstance(before, ast.Subscript):
+            node.value = self._storing(before, node.value)
+        elif isinstance(before, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            node.value.elts = [
+                self._storing(t, v) if isinstance(t, ast.Subscript) else v
+                for t, v in zip(before.elts, node.value.elts)
+            ]
+        return node
+
+    def _storing(self, target: ast.Subscript, value: ast.expr) -> ast.expr:
+        return ast.Call(_name("_storing"), [_as_load(target.value), value], [])
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        self.generic_visit(node)
+        if isinstance(node.target, ast.Name):
+            check = ast.Expr(ast.Call(_name("_integer"), [_name(node.target.id)], []))
+            return [node, check]
+        return node
+
+    def _loop(self, node: Any) -> Any:
+        self.generic_visit(node)
+        node.body.insert(0, ast.Expr(ast.Call(_name("_tick"), [], [])))
+        return node
+
+    visit_For = _loop
+    visit_While = _loop
+
+
+def _as_load(node: ast.expr) -> ast.expr:
+    copy = ast.parse(ast.unparse(node), mode="eval").body
+    return copy
+
+
+class _Checks:
+    def __init__(self, exact: bool) -> None:
+        self.exact = exact
+
+    def call(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        operands = [a for a in (owner, *args) if isinstance(a, np.ndarray | np.generic)]
+        if name in _SUMS and self.exact:
+            self._sums(name, operands, kwargs)
+        if name in _MINMAX:
+            for operand in operands:
+                _require_no_negative_zero(operand)
+        if name == "astype":
+            _require_castable(np.dtype(args[0]), owner)
+        if name == "full":
+            dtype = args[2] if len(args) > 2 else kwargs.get("dtype")
+            if dtype is not None:
+                _require_castable(np.dtype(dtype), args[1])
+        return getattr(owner, name)(*args, **kwargs)
+
+    def _sums(self, name: str, operands: list[Any], kwargs: dict[str, Any]) -> None:
+        if name in ("dot", "matmul", "outer", "tensordot", "einsum"):
+            if len(operands) == 2:
+                _require_exact_product(*operands)
+        elif name == "prod":
+            _require_exact_prod(operands[0])
+        else:
+            _require_exact_sum(operands[0], kwargs.get("dtype"))
+
+    def binary(self, kind: str, left: Any, right: Any) -> Any:
+        if kind == "MatMult" and self.exact:
+            _require_exact_product(left, right)
+        result = _OPERATORS[getattr(ast, kind)](left, right)
+        return self.integer(result)
+
+    def integer(self, value: Any) -> Any:
+        if type(value) is int and not -(2**63) <= value < 2**63:
+            raise Undefined("a Python integer beyond 64 bits")
+        return value
+
+    def storing(self, target: Any, value: Any) -> Any:
+        if isinstance(target, np.ndarray):
+            _require_castable(target.dtype, value)
+        return value
+
+
+def _require_castable(dtype: np.dtype[Any], value: Any) -> None:
+    """Floats that are cast to an integer type must fit it."""
+    data = np.asarray(value)
+    if dtype.kind not in "iu" or data.dtype.kind not in "fc" or not data.size:
+        return
+    info = np.iinfo(dtype)
+    real = data.real.astype(np.float64)
+    if not np.isfinite(real).all() or (np.trunc(real) < info.min).any() or (np.trunc(real) > info.max).any():
+        raise Undefined("a float is cast to an integer type that it does not fit")
+    if (np.abs(real) >= 2.0**62).any():
+        raise Undefined("a float is cast to an integer type that it hardly fits")
+
+
+def _require_no_negative_zero(value: Any) -> None:
+    data = np.asarray(value)
+    if data.dtype.kind == "c":
+        raise Undefined("an order of complex numbers")
+    if data.dtype.kind == "f" and (np.signbit(data) & (data == 0)).any():
+        raise Undefined("the smaller or larger of two zeros")
+
+
+def _parts(value: Any) -> Any:
+    data = np.asarray(value)
+    if data.dtype.kind == "c":
+        data = np.stack([data.real, data.imag])
+    return data
+
+
+def _require_exact_sum(value: Any, dtype: Any = None) -> None:
+    data = _parts(value)
+    if data.dtype.kind != "f":
+        return
+    size = data.dtype.itemsize if dtype is None else _parts(np.empty(0, dtype)).dtype.itemsize
+    if (np.signbit(data) & (data == 0)).any():
+        raise Undefined("the sign of a sum of zeros")
+    wide = data.astype(np.float64) * 16
+    wide = wide[np.isfinite(wide)]
+    if (wide != np.rint(wide)).any() or np.abs(wide).sum() >= 2 ** _MANTISSA.get(size, 11):
+        raise Undefined("a sum that depends on the order")
+
+
+def _require_exact_prod(value: Any) -> None:
+    data = _parts(value)
+    if np.asarray(value).dtype.kind == "c":
+        raise Undefined("a product of complex numbers")
+    if data.dtype.kind != "f":
+        return
+    wide = data.astype(np.float64) * 4
+    if not np.isfinite(wide).all() or (wide != np.rint(wide)).any():
+        raise Undefined("a product that depends on the order")
+    bits = np.log2(np.maximum(np.abs(wide), 1)).sum()
+    if bits >= _MANTISSA[data.dtype.itemsize] or (data == 0).any():
+        raise Undefined("a product that depends on the order")
+
+
+def _require_exact_product(left: Any, right: Any) -> None:
+    a, b = np.asarray(left), np.asarray(right)
+    dtype = np.result_type(a, b)
+    if dtype.kind not in "fc":
+        return
+    for data in (_parts(a), _parts(b)):
+        wide = data.astype(np.float64) * 4
+        if not np.isfinite(wide).all() or (wide != np.rint(wide)).any():
+            raise Undefined("a sum of products that depends on the order")
+    most = float(np.abs(a).max(initial=0)) * float(np.abs(b).max(initial=0)) * 32 * max(a.size, 1)
+    size = dtype.itemsize // (2 if dtype.kind == "c" else 1)
+    if most >= 2 ** _MANTISSA[size]:
+        raise Undefined("a sum of products that depends on the order")
