@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydsl.errors import UnsupportedError
@@ -45,19 +46,43 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
 
 
-def difference(program: Program, executor: Executor) -> tuple[Difference | None, list[str], str]:
-    """How an executor differs on a program; reasons, where it refuses it; the frames of an unexpected exception."""
+@dataclass(frozen=True)
+class Comparison:
+    """How an executor compares: a difference, or reasons for a refusal, or neither; frames of an exception."""
+
+    found: Difference | None = None
+    reasons: tuple[str, ...] = ()
+    frames: str = ""
+
+
+def difference(program: Program, executor: Executor) -> Comparison:
+    """Compare an executor on a program; a stateful one again with other data, and with other memory."""
     function = program.function()
     try:
-        expected = run(program, function)
-        actual = run(program, executor(function))
-        if isinstance(actual.error, UnsupportedError):
-            return None, [diagnostic.message for diagnostic in actual.error.diagnostics], ""
-        found = compare(expected, actual, program.exact)
-        frames = "".join(traceback.format_exception(actual.error)) if found and actual.error else ""
-        return found, [], frames
+        call = executor(function)
+        result = _compared(program, function, call)
+        if result.found is not None or result.reasons or not getattr(executor, "stateful", False):
+            return result
+        for variant, words in ((1, "again with other data"), (2, "again with arrays that do not overlap")):
+            other = replace(program, variant=variant)
+            if why_undefined(other):
+                continue
+            result = _compared(other, function, call)
+            if result.found is not None:
+                text = f"{words}: {result.found.text}"
+                return replace(result, found=Difference(f"{result.found.kind} {words}", text))
+        return Comparison()
     finally:
         forget(function)
+
+
+def _compared(program: Program, function: Callable[..., Any], call: Callable[..., Any]) -> Comparison:
+    expected, actual = run(program, function), run(program, call)
+    if isinstance(actual.error, UnsupportedError):
+        return Comparison(reasons=tuple(diagnostic.message for diagnostic in actual.error.diagnostics))
+    found = compare(expected, actual, program.exact)
+    frames = "".join(traceback.format_exception(actual.error)) if found and actual.error else ""
+    return Comparison(found, frames=frames)
 
 
 def check_program(program: Program, executors: dict[str, Executor], shrinking: bool = True) -> Report:
@@ -66,16 +91,15 @@ def check_program(program: Program, executors: dict[str, Executor], shrinking: b
     report = Report(program.seed, raised=run(program, function).error is not None)
     forget(function)
     for name, executor in executors.items():
-        found, reasons, frames = difference(program, executor)
-        if reasons:
-            report.refusals[name] = reasons
-        if found is None:
+        result = difference(program, executor)
+        if result.reasons:
+            report.refusals[name] = list(result.reasons)
+        if result.found is None:
             continue
-        smaller = shrunk(program, executor, found) if shrinking else program
-        final, _, final_frames = difference(smaller, executor)
-        report.failures.append(
-            Failure(program.seed, name, final or found, smaller, final_frames if final else frames)
-        )
+        smaller = shrunk(program, executor, result.found) if shrinking else program
+        final = difference(smaller, executor) if shrinking else result
+        frames = final.frames if final.found else result.frames
+        report.failures.append(Failure(program.seed, name, final.found or result.found, smaller, frames))
     return report
 
 
@@ -90,7 +114,7 @@ def shrunk(program: Program, executor: Executor, found: Difference) -> Program:
     """The smallest program found that still differs in the same way."""
 
     def fails(candidate: Program) -> bool:
-        again, _, _ = difference(candidate, executor)
+        again = difference(candidate, executor).found
         return again is not None and _alike(again, found) and not why_undefined(candidate)
 
     return dull(shrink(program, fails), fails)
@@ -99,7 +123,7 @@ def shrunk(program: Program, executor: Executor, found: Difference) -> Program:
 def _alike(a: Difference, b: Difference) -> bool:
     if a.kind != b.kind:
         return False
-    if a.kind in ("raises", "exception"):
+    if a.kind.startswith(("raises", "exception")):
         return _class(a.text) == _class(b.text)
     return True
 
@@ -129,6 +153,4 @@ def summary(reports: Sequence[Report], executors: Sequence[str]) -> str:
 
 def _general(reason: str) -> str:
     """A reason without names and numbers, for counting."""
-    import re
-
     return re.sub(r"\d+", "N", re.sub(r"`[^`]*`", "`...`", reason.splitlines()[0]))[:160]

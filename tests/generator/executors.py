@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -101,13 +102,7 @@ def build(result: TraceResult, site: int, values: list[Any], args: dict[str, Any
                 return node.cls(**{key: tree(item) for key, item in node.items})
         raise TypeError(node)
 
-    return _same_objects(tree(result.function.returns[site]), result, site)
-
-
-def _same_objects(value: Any, result: TraceResult, site: int) -> Any:
-    """Results that are one operand are one object in Python: the interpreter makes one array for each."""
-    del result, site
-    return value
+    return tree(result.function.returns[site])
 
 
 # --- loop IR --------------------------------------------------------------------------------------------------------
@@ -149,19 +144,9 @@ def _regions(arrays: dict[int, np.ndarray[Any, Any]]) -> dict[int, loops.Region]
             wider = min(s[0] for s in touching), max(s[1] for s in touching)
             changed = wider != (low, high)
             low, high = wider
-        everything = np.ndarray((high - low,), np.uint8, _Bytes.of(low, high - low))
+        everything = np.frombuffer((ctypes.c_uint8 * (high - low)).from_address(low), np.uint8)
         regions[slot] = loops.Region(everything, array.__array_interface__["data"][0] - low)
     return regions
-
-
-class _Bytes:
-    """Memory at an address."""
-
-    @staticmethod
-    def of(address: int, size: int) -> Any:
-        import ctypes
-
-        return (ctypes.c_uint8 * size).from_address(address)
 
 
 def loop_ir(function: Any, backwards: bool = False) -> Callable_:
@@ -188,6 +173,9 @@ def loop_ir_backwards(function: Any) -> Callable_:
 def native(function: Any) -> Callable_:
     """What users call."""
     return JitFunction(function)
+
+
+native.stateful = True  # type: ignore[attr-defined]
 
 
 EXECUTORS: dict[str, Callable[[Any], Callable_]] = {

@@ -6,7 +6,7 @@ import hashlib
 import linecache
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,6 +63,7 @@ class Program:
     """Source and inputs.
 
     exact: whether results must agree to the bit (else within a tolerance).
+    variant: 0 the inputs themselves; 1 with other data; 2 with every array a copy, so that nothing overlaps.
     """
 
     seed: int
@@ -71,7 +72,7 @@ class Program:
     arguments: tuple[Argument, ...]
     body: tuple[Node, ...]
     exact: bool = True
-    wrapper: str = field(default="", compare=False)
+    variant: int = 0
 
     # --- source ---------------------------------------------------------------------------------------------
 
@@ -111,6 +112,8 @@ class Program:
     def make_arguments(self) -> Arguments:
         """Fresh buffers and the arguments on them."""
         buffers = [buffer.values.copy() for buffer in self.buffers]
+        if self.variant == 1:
+            buffers = [np.roll(data[::-1], 1) for data in buffers]
         names: dict[str, Any] = {"np": np, "nan": np.nan, "inf": np.inf}
         names.update({buffer.name: data for buffer, data in zip(self.buffers, buffers)})
         values = []
@@ -121,6 +124,9 @@ class Program:
                 value.flags.writeable = False
             values.append(value)
             names[argument.name] = value
+        if self.variant == 2:
+            values = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+            buffers = [value for value in values if isinstance(value, np.ndarray)]
         return Arguments(buffers, values)
 
     # --- shrinking ------------------------------------------------------------------------------------------

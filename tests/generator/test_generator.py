@@ -123,6 +123,23 @@ def test_a_failing_program_is_shrunk() -> None:
     assert "def inputs():" in failure.text()
 
 
+def test_a_second_call_is_compared_where_there_is_state() -> None:
+    def remember(function: Any) -> Any:
+        answers: list[Any] = []
+
+        def call(x: Any) -> Any:
+            answers.append(function(x))
+            return answers[0]
+
+        return call
+
+    assert not check_program(program("return x.sum()", x=X), {"remember": remember}).failures
+    remember.stateful = True  # type: ignore[attr-defined]
+    body = "return x[0, 0] + 0"
+    (failure,) = check_program(program(body, x=X), {"remember": remember}, shrinking=False).failures
+    assert failure.difference.kind == "value again with other data"
+
+
 def test_refusals_are_counted() -> None:
     def refuse(function: Any) -> Any:
         def call(*args: Any) -> Any:
