@@ -113,7 +113,7 @@ class Program:
         """Fresh buffers and the arguments on them."""
         buffers = [buffer.values.copy() for buffer in self.buffers]
         if self.variant == 1:
-            buffers = [np.roll(data[::-1], 1) for data in buffers]
+            buffers = [np.roll(data, 1)[::-1].copy() for data in buffers]
         names: dict[str, Any] = {"np": np, "nan": np.nan, "inf": np.inf}
         names.update({buffer.name: data for buffer, data in zip(self.buffers, buffers)})
         values = []
