@@ -23,16 +23,19 @@ from pydsl.frontend.trace import trace
 from pydsl.ir.core import Function
 from pydsl.ir.verifier import verify
 from pydsl.jit.contract import specialization, trace_request
-from pydsl.jit.cpu.compile import assembly, optimize, optimized_ir, target_machine
-from pydsl.jit.llvm import emit_kernel, host_target
+from pydsl.jit.cpu.compile import assembly, optimized_ir
+from pydsl.jit.cpu.passes import optimize
+from pydsl.jit.cpu.target import host_target
+from pydsl.jit.cpu.threads import thread_count
+from pydsl.jit.llvm.kernel import emit_kernel
 from pydsl.jit.runtime.abi import CompiledSpecialization
-from pydsl.jit.runtime.threads import thread_count
 from pydsl.jit.signature import CompileRequest
 from pydsl.loops.cost import estimate
 from pydsl.loops.ir import LoopFunction, Space
 from pydsl.loops.passes.collapse import collapse
+from pydsl.loops.passes.dead_code import remove_unread
 from pydsl.loops.passes.products import bind_products
-from pydsl.loops.passes.scalar_replacement import remove_unread, scalar_replacement
+from pydsl.loops.passes.scalar_replacement import scalar_replacement
 from pydsl.loops.passes.unroll import unroll_short
 from pydsl.loops.schedule.auto import ScheduleReport, schedule
 from pydsl.lowering.function import Lowered, lower_function
@@ -106,7 +109,7 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     text: str = stage("emit", emit_kernel, loops, host_target())
     spec = specialization(request, traced, lowered)
     compilation = Compilation(request, function, lowered, loops, plan, report, text, stage.times)
-    return CompiledSpecialization(spec, text, optimize, target_machine(), compilation)
+    return CompiledSpecialization(spec, text, optimize, report=compilation)
 
 
 def simplify(lowered: Lowered) -> None:
