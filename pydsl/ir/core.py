@@ -10,7 +10,7 @@ enclosing loop, from any depth of ``if``), ``return`` or ``raise``. Loop-carried
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -156,12 +156,19 @@ def symbols_of(op: Op) -> Iterator[Value]:
     for type_ in types:
         if isinstance(type_, TensorType):
             for part in (*type_.shape, *type_.strides, type_.offset):
-                yield from part.symbols()
+                yield from _values(part.symbols())
             if type_.storage.nbytes is not None and op.record.allocates:
-                yield from type_.storage.nbytes.symbols()
+                yield from _values(type_.storage.nbytes.symbols())
     for value in op.attrs.values():
         if hasattr(value, "symbols") and callable(value.symbols):
-            yield from value.symbols()
+            yield from _values(value.symbols())
+
+
+def _values(symbols: Iterable[Hashable]) -> Iterator[Value]:
+    """The symbols of an index expression of the tensor IR, which are all SSA values."""
+    for symbol in symbols:
+        assert isinstance(symbol, Value)
+        yield symbol
 
 
 def operand_list(values: Sequence[Value]) -> str:

@@ -17,6 +17,7 @@ order of their definitions.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class _Printer:
         self.lines: list[str] = []
         self.values: dict[Symbol, str] = {}
         self.storages: dict[Storage, str] = {}
+        self.taken: Counter[str] = Counter()
         self.file = function.loc.file if function.loc is not None else ""
         for storage in function.storages:
             self._name_storage(storage)
@@ -70,7 +72,8 @@ class _Printer:
     def _name_storage(self, storage: Storage) -> str:
         if storage not in self.storages:
             base = re.sub(r"\W", "_", storage.name) or "_"
-            taken = sum(re.sub(r"\W", "_", other.name) == base for other in self.storages)
+            taken = self.taken[base]
+            self.taken[base] += 1
             self.storages[storage] = f"@{base}.{taken}" if taken else f"@{base}"
         return self.storages[storage]
 
