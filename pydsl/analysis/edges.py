@@ -79,13 +79,16 @@ def derive(
 
     Parameters
     ----------
-    roots: the memories, other than pointers, that a memory may stand for; two memories may alias where these meet.
+    roots: the memories, other than pointers, that a memory may stand for; two memories may alias where these meet. A
+        pointer of which nothing is known has none: it may alias everything.
     rar: whether to list RAR edges too.
     """
     by_root: dict[Any, list[tuple[int, Touch]]] = defaultdict(list)
+    known = {touch.memory: roots(touch.memory) for touches in nodes for touch in touches}
+    every = frozenset().union(*known.values()) | {None}
     for number, touches in enumerate(nodes):
         for touch in dict.fromkeys(touches):
-            for root in roots(touch.memory):
+            for root in known[touch.memory] or every:
                 by_root[root].append((number, touch))
     found: dict[tuple[int, int, str, Any], list[Relation]] = defaultdict(list)
     seen: set[tuple[int, int, Touch, Touch]] = set()

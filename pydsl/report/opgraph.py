@@ -21,6 +21,7 @@ from pydsl.ir.record import Kind
 from pydsl.ir.types import Origin, Storage, TensorType
 from pydsl.lowering.function import Lowered
 from pydsl.report import names
+from pydsl.report.footprint import Mask, clipped_mask, region_mask
 from pydsl.report.names import Names
 
 
@@ -253,6 +254,8 @@ class _Builder:
             return names.number(value.owner.attrs["value"])
         if isinstance(value.owner, Op) and value.owner.name == "index":
             return names.index(value.owner.attrs["expr"])
+        if isinstance(value.owner, Op) and value.owner.name == "cast":
+            return self._scalar_text(value.owner.operands[0])
         return value.hint or "·"
 
     def _view_text(self, value: Value) -> str:
@@ -275,18 +278,19 @@ class _Builder:
 
     def _sources(self, value: Value, state: State) -> list[GraphNode]:
         """The nodes whose data a read of a tensor may see, latest first."""
-        wanted = region(value.tensor)
+        wanted = _Wanted(value.tensor)
         found: dict[GraphNode, None] = {}
         roots = value.tensor.storage.roots()
         for write in reversed(state):
             if not (write.storage.roots() & roots):
                 continue
-            exact = write.region is not None and write.storage is value.tensor.storage
-            if exact and write.region is not None and not may_share(write.region, wanted):
+            if write.region is None or write.storage is not value.tensor.storage:
+                found[write.node] = None
                 continue
-            found[write.node] = None
-            if exact and write.always and write.region is not None and covers(write.region, wanted):
-                return list(found)
+            if wanted.touches(write.region):
+                found[write.node] = None
+                if write.always and wanted.satisfied(write.region):
+                    return list(found)
         for root in roots:
             if root.origin is not Origin.ALLOC:
                 found[self._origin(root, value if not isinstance(value.owner, Op) else None)] = None
@@ -332,6 +336,10 @@ class _Builder:
     def _op(self, op: Op, scope: GraphCluster, state: State) -> None:
         kind = op.record.kind
         if op.name in ("constant", "index", "constant_array") or kind is Kind.VIEW:
+            return
+        if op.name == "cast" and not op.result.is_tensor and not op.operands[0].is_tensor:
+            if op.operands[0] in self.scalar_of:
+                self.scalar_of[op.result] = self.scalar_of[op.operands[0]]
             return
         if kind is Kind.ALLOC:
             self._origin(op.result.tensor.storage, op.result)
@@ -454,6 +462,35 @@ _KIND_NAMES = {
     Kind.SCALAR: "scalar",
     Kind.CHECK: "check",
 }
+
+
+class _Wanted:
+    """The bytes of a read that no later write has provided yet."""
+
+    def __init__(self, type_: TensorType) -> None:
+        self.region = region(type_)
+        size = type_.storage.nbytes
+        self.mask = None
+        if size is not None and size.is_const and self.region.is_const:
+            self.low, self.size = self.region.layout.low, self.region.layout.high - self.region.layout.low
+            self.mask = region_mask(self.region, self.low, self.size)
+
+    def touches(self, write: Region) -> bool:
+        other = self._mask_of(write)
+        if self.mask is None or other is None:
+            return may_share(write, self.region)
+        return bool((self.mask & other).any())
+
+    def satisfied(self, write: Region) -> bool:
+        """Takes the bytes of a write away; whether nothing is wanted any more."""
+        other = self._mask_of(write)
+        if self.mask is None or other is None:
+            return covers(write, self.region)
+        self.mask &= ~other
+        return not self.mask.any()
+
+    def _mask_of(self, write: Region) -> Mask | None:
+        return clipped_mask(write, self.low, self.size) if self.mask is not None else None
 
 
 def _shown_view(value: Value) -> Value | None:

@@ -15,7 +15,7 @@ class NodeLike(Protocol):
 
     x: float
     width: float
-    weight: float
+    weight: float  # of lines to it: high for way points, so that long lines are straight
     layer: int
 
 
@@ -32,7 +32,7 @@ class LineLike(Protocol):
     off_target: float
 
 
-Neighbours = dict[int, list[tuple[NodeLike, float]]]
+Neighbours = dict[int, list[tuple[NodeLike, float, float]]]
 
 
 def order_layers(layers: list[list[NodeLike]], lines: Sequence[LineLike]) -> None:  # type: ignore[type-arg,unused-ignore]
@@ -64,13 +64,15 @@ def _number(layers: Sequence[Sequence[NodeLike]]) -> None:
 
 
 def _neighbours(lines: Sequence[LineLike]) -> tuple[Neighbours, Neighbours]:
-    """For each node: its neighbours above and below, each with the distance of centres that makes the line straight."""
+    """For each node: its neighbours above and below, with the distance of centres at which the line is straight, and
+    how much that matters."""
     up: Neighbours = defaultdict(list)
     down: Neighbours = defaultdict(list)
     for line in lines:
         shift = line.off_source - line.off_target
-        up[id(line.target)].append((line.source, shift))
-        down[id(line.source)].append((line.target, -shift))
+        weight = line.source.weight * line.target.weight
+        up[id(line.target)].append((line.source, shift, weight))
+        down[id(line.source)].append((line.target, -shift, weight))
     return up, down
 
 
@@ -79,7 +81,7 @@ def _barycentre(node: NodeLike, beside: Neighbours) -> float:
     if not others:
         return node.x
     # the offset inside a wide box breaks ties between lines to the same box
-    return sum(other.x + 0.4 * _sign(shift) for other, shift in others) / len(others)
+    return sum(other.x + 0.4 * _sign(shift) for other, shift, _ in others) / len(others)
 
 
 def _sign(value: float) -> float:
@@ -119,9 +121,10 @@ def place_layers(layers: Sequence[Sequence[NodeLike]], lines: Sequence[LineLike]
             for node in layer:
                 near = [*up.get(id(node), ()), *(down.get(id(node), ()) if last or sweep > 4 else ())]
                 near = near or down.get(id(node), [])
-                wish = [other.x + shift for other, shift in near]
-                wishes.append(sum(wish) / len(wish) if wish else node.x)
-                weights.append(node.weight * (len(wish) or 0.1))
+                total = sum(weight for *_, weight in near)
+                wish = sum((other.x + shift) * weight for other, shift, weight in near)
+                wishes.append(wish / total if near else node.x)
+                weights.append(total or 0.1)
             _settle(layer, wishes, weights, gap)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pydsl.report import names
 from pydsl.report.layout import Box, Link, Route, arrange
 from pydsl.report.opgraph import GraphCluster, GraphLink, GraphNode, OpGraph
 
@@ -71,8 +70,8 @@ def draw(graph: OpGraph, heading: str = "") -> str:
             f'<text x="16" y="28" font-size="15" font-weight="600" fill="#1d2733">{escape(heading)}</text>'
         )
     out.append(f'<g transform="translate({shift:.1f} {top:.1f})">')
-    out += _clusters(root)
-    out += _routes(routes, _tips(graph.links))
+    frames, headers = _clusters(root)
+    out += [*frames, *_routes(routes, _tips(graph.links)), *headers]
     out += [text for node, box in boxes.items() for text in _leaf(node, box)]
     out.append("</g>")
     out.append(f'<g transform="translate(16 {top + root.height + 14:.1f})">')
@@ -84,11 +83,14 @@ def draw(graph: OpGraph, heading: str = "") -> str:
 # --- boxes --------------------------------------------------------------------------------------------------------
 
 
-def _box(cluster: GraphCluster, boxes: dict[GraphNode, Box]) -> Box:
+def _box(cluster: GraphCluster, boxes: dict[GraphNode, Box], outer: bool = True) -> Box:
     box = Box(data=cluster)
+    if not outer:
+        box.header = 26.0
+        box.width = _width(cluster.title, HEADER) + 24
     for member in cluster.members:
         if isinstance(member, GraphCluster):
-            box.add(_box(member, boxes))
+            box.add(_box(member, boxes, False))
         else:
             boxes[member] = box.add(_sized(member))
     return box
@@ -149,8 +151,10 @@ def tooltip(node: GraphNode) -> str:
     return "\n".join([*lines, *node.notes])
 
 
-def _clusters(box: Box) -> list[str]:
-    out = []
+def _clusters(box: Box) -> tuple[list[str], list[str]]:
+    """The frames of clusters, and their headings (drawn over the links)."""
+    frames: list[str] = []
+    headers: list[str] = []
     for child in box.children:
         if not child.children:
             continue
@@ -160,17 +164,23 @@ def _clusters(box: Box) -> list[str]:
             style = f'fill="{fill}" stroke="{line}" stroke-width="1.4"'
         else:
             line = "#8a94a6"
-            style = f'fill="#fafbfc" stroke="{line}" stroke-width="1.2" stroke-dasharray="7 4"'
-        out.append(
+            fill = "#fafbfc"
+            style = f'fill="{fill}" stroke="{line}" stroke-width="1.2" stroke-dasharray="7 4"'
+        frames.append(
             f'<rect x="{child.x:.1f}" y="{child.y:.1f}" width="{child.width:.1f}" height="{child.height:.1f}" rx="9" {style}/>'
         )
         tip = "\n".join([cluster.title, *cluster.notes])
-        out.append(
-            f'<text x="{child.x + 12:.1f}" y="{child.y + 17:.1f}" font-size="{HEADER}" font-weight="600"'
-            f' font-family="{escape(_SANS)}" fill="{line}"><title>{escape(tip)}</title>{escape(cluster.title)}</text>'
+        start = (
+            f'<text x="{child.x + 12:.1f}" y="{child.y + 18:.1f}" font-size="{HEADER}" font-weight="600"'
+            f' font-family="{escape(_SANS)}" fill='
         )
-        out += _clusters(child)
-    return out
+        title = escape(cluster.title)
+        headers.append(f'{start}"{fill}" stroke="{fill}" stroke-width="4">{title}</text>')  # keeps links off the text
+        headers.append(f'{start}"{line}"><title>{escape(tip)}</title>{title}</text>')
+        inner = _clusters(child)
+        frames += inner[0]
+        headers += inner[1]
+    return frames, headers
 
 
 # --- links --------------------------------------------------------------------------------------------------------
@@ -276,9 +286,3 @@ def _swatch(kind: str, weight: float = 1.0, dashed: bool = False) -> str:
     )
 
 
-def heading(function_name: str, arguments: Sequence[str]) -> str:
-    """``decode(boxes: float32[4000, 4], n: int)``"""
-    return f"{function_name}({', '.join(arguments)})"
-
-
-_ = names

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydsl.analysis.dependence import Access, only_same_iteration
+from pydsl.analysis.dependence import Access, Dependence, distances
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import (
     Alloc,
@@ -42,22 +43,39 @@ class _Use:
     ranges: dict[Var, Range]
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A dependence between iterations of a loop. ``distance`` counts iterations, from the write to the other access."""
+
+    buffer: Buffer | None
+    kind: str  # RAW, WAR, WAW, or a reason in words where nothing is known
+    distance: Dependence | None = None
+
+
 def independent(loop: For) -> bool:
     """Whether no iteration of the loop touches memory that another iteration writes."""
+    return next(carried(loop), None) is None
+
+
+def carried(loop: For) -> Iterator[Carried]:
+    """The dependences between iterations of a loop that memory carries."""
     collector = _Collector(loop)
     if collector.opaque:
-        return False
+        yield Carried(None, "a call, a copy or an allocation inside")
+        return
     for buffer, uses in collector.uses.items():
         writes = [u for u in uses if u.writes]
         if not writes:
             continue
         if buffer.space is Space.POINTER or any(b.space is Space.POINTER for b in collector.uses if b is not buffer and _alias(b, buffer)):
-            return False
+            yield Carried(buffer, "it may be the same memory as another array")
+            continue
         for write in writes:
             for other in uses:
-                if not only_same_iteration(write.access, other.access, (loop.var,), write.ranges, other.ranges):
-                    return False
-    return True
+                found = distances(write.access, other.access, (loop.var,), write.ranges, other.ranges)
+                if not found.only_same_iteration:
+                    later = any(signs[0] > 0 for signs in found.directions())
+                    yield Carried(buffer, "WAW" if other.writes else "RAW" if later else "WAR", found)
 
 
 def _alias(pointer: Buffer, buffer: Buffer) -> bool:
