@@ -12,7 +12,6 @@ import inspect
 import threading
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydsl import knobs
@@ -28,23 +27,13 @@ from pydsl.jit.signature import (
     Signature,
     StaticsNeeded,
 )
+from pydsl.jit.specializations import Compiled, Settings, SpecializationTable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Compiler = Callable[[CompileRequest], CompiledSpecialization]
 
-MAX_SPECIALIZATIONS = 64
 _MOST_MISSES = 4
-
-
-@dataclass(frozen=True, eq=False)
-class Compiled:
-    """A specialization with its key. `code` is a `NativeSpecialization` or a `PortableSpecialization`."""
-
-    signature: Signature
-    settings: tuple[tuple[str, str], ...]
-    code: Any
-    report: Any
 
 
 class JitFunction(dispatch.NativeCallable, Generic[P, R]):
@@ -67,10 +56,7 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         self._binder: Binder | None = None
         self._statics: frozenset[LeafPath] = frozenset()
         self._lock = threading.RLock()
-        self._order: tuple[Compiled, ...] = ()
-        self._published: dispatch.Published | None = None
-        self._visible: tuple[Compiled, ...] = ()
-        self._retired: list[Any] = []
+        self._table = SpecializationTable(self)
 
     # being a function ---------------------------------------------------------------------------------
 
@@ -111,7 +97,7 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         while True:
             bound = self._bind(args, kwargs)
             settings = knobs.cache_key()
-            known = self._matching(bound.signature, settings)
+            known = self._table.matching(bound.signature, settings)
             compiled = known[0] if known else self._compile(bound, settings, known)
             if compiled is not None:
                 return compiled.report
@@ -119,7 +105,7 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     @property
     def signatures(self) -> tuple[Signature, ...]:
         """The signatures of the specializations that exist, in the order in which calls try them."""
-        return tuple(compiled.signature for compiled in self._order)
+        return tuple(compiled.signature for compiled in self._table.all())
 
     # the slow path ------------------------------------------------------------------------------------
 
@@ -131,11 +117,11 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
             compiled = None
             while compiled is None:
                 bound = self._bind(args, kwargs)
-                known = self._matching(bound.signature, settings)
+                known = self._table.matching(bound.signature, settings)
                 for candidate in known:
                     answer = candidate.code.call(args, kwargs)
                     if answer is not MISS:
-                        self._show(settings)
+                        self._table.show(settings)
                         return answer
                 compiled = self._compile(bound, settings, known)
             answer = compiled.code.call(args, kwargs)
@@ -151,21 +137,16 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
             self._binder = Binder(self._function)
         return self._binder.bind(args, kwargs, self._statics)
 
-    def _matching(self, signature: Signature, settings: Any) -> tuple[Compiled, ...]:
-        return tuple(c for c in self._order if c.settings == settings and c.signature == signature)
-
     # compiling ----------------------------------------------------------------------------------------
 
-    def _compile(
-        self, bound: BoundCall, settings: tuple[tuple[str, str], ...], known: tuple[Compiled, ...]
-    ) -> Compiled | None:
+    def _compile(self, bound: BoundCall, settings: Settings, known: tuple[Compiled, ...]) -> Compiled | None:
         """Compile and publish. None if the world has changed and the caller must look again: another thread was
         faster, or leaves turned out to be needed as static values."""
         with self._lock:
-            if self._matching(bound.signature, settings) != known:
+            if bound.statics != self._statics or self._table.matching(bound.signature, settings) != known:
                 return None
             options = dataclasses.replace(self._options, settings=settings)
-            request = CompileRequest(self._function, bound.signature, options, bound.objects)
+            request = CompileRequest(self._function, bound.signature, options, list(bound.objects))
             try:
                 result = self._run_compiler(request)
             except StaticsNeeded as needed:
@@ -173,10 +154,12 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
                 return None
             except UnsupportedError as error:
                 raise error.with_traceback(None)  # noqa: B904 - the user's function, not the compiler's frames
+            finally:
+                request.objects.clear()
             code = self._load(result)
             compiled = Compiled(bound.signature, settings, code, result.report)
-            self._add(compiled)
-            self._show(settings)
+            self._table.add(compiled)
+            self._table.show(settings)
             return compiled
 
     def _load(self, result: CompiledSpecialization) -> Any:
@@ -196,34 +179,6 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         if not new:
             raise InternalCompilerError(f"static leaves {paths} were asked for again", stage="specialization")
         self._statics |= new
-
-    # publishing ---------------------------------------------------------------------------------------
-
-    def _add(self, compiled: Compiled) -> None:
-        """Put a specialization in front; the one that answered last comes next, the oldest may have to go."""
-        order = list(self._order)
-        hit = dispatch.last_hit(self)
-        if hit is not None and hit < len(self._visible) and self._visible[hit] in order:
-            order.remove(self._visible[hit])
-            order.insert(0, self._visible[hit])
-        order.insert(0, compiled)
-        self._retired += order[MAX_SPECIALIZATIONS:]
-        self._order = tuple(order[:MAX_SPECIALIZATIONS])
-
-    def _show(self, settings: tuple[tuple[str, str], ...]) -> None:
-        """Let native calls see the specializations for these settings."""
-        with self._lock:
-            visible = tuple(c for c in self._order if c.settings == settings)
-            pairs = [(c.code.entry, c.code.table) for c in visible if c.code.entry]
-            if not pairs or (
-                visible == self._visible and self._published and self._published.is_for_current_context()
-            ):
-                return
-            self._retired.append((self._published, self._visible))
-            self._published, self._visible = dispatch.Published(pairs), visible
-            dispatch.publish(self, self._published)
-            if dispatch.running_calls(self) == 0:
-                self._retired.clear()
 
 
 dispatch.activate_vectorcall(JitFunction)

@@ -239,12 +239,13 @@ class JitOptions:
 @dataclass(frozen=True)
 class CompileRequest:
     """What the pipeline must compile. `objects` are the live objects of the arguments, in the order of
-    `Signature.arguments` (for the overlap with arrays found in globals)."""
+    `Signature.arguments` (for defaults, and the overlap with arrays found in globals). The list is emptied after the
+    compilation, so that a request may be kept."""
 
     function: types.FunctionType
     signature: Signature
     options: JitOptions = field(default_factory=JitOptions)
-    objects: tuple[Any, ...] = ()
+    objects: list[Any] = field(default_factory=list, compare=False, repr=False)
 
     def parameters(self) -> dict[str, Node]:
         """The description of every parameter, `*args` as a tuple, `**kwargs` as a dict."""
@@ -289,10 +290,12 @@ _OMITTED = _Omitted()
 
 @dataclass(frozen=True, slots=True)
 class BoundCall:
-    """A call with its signature. `objects` are in the order of `Signature.arguments`."""
+    """A call with its signature. `objects` are in the order of `Signature.arguments`, `statics` the leaves that were
+    described by value on request."""
 
     signature: Signature
     objects: tuple[Any, ...]
+    statics: frozenset[LeafPath]
 
 
 class Binder:
@@ -332,7 +335,7 @@ class Binder:
         used = tuple(Argument(path, describe.default(value, path)) for path, value in defaulted)
         describe.finish()
         signature = Signature(CallForm(len(args), tuple(kwargs)), passed, used, overlaps_of(describe.arrays))
-        return BoundCall(signature, tuple(value for _, value in (*order, *defaulted)))
+        return BoundCall(signature, tuple(value for _, value in (*order, *defaulted)), statics)
 
 
 def _stub(

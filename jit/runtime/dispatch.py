@@ -127,30 +127,33 @@ class Published:
         return _OVERRIDES.get() is self._context
 
 
-def publish(function: NativeCallable, published: Published) -> None:
-    """Make these specializations the ones that calls of `function` try. The caller keeps `published` alive."""
+def publish(function: int, published: Published) -> None:
+    """Make these specializations the ones that calls of `function` (the address of a `NativeCallable`) try. The caller
+    keeps `published` alive."""
     dispatcher = ensure_support()
     _object_word(function, support.OBJECT_TABLE).value = published.address
     _object_word(function, support.OBJECT_HINT).value = 0
     _object_word(function, 0).value = dispatcher
 
 
-def last_hit(function: NativeCallable) -> int | None:
+def last_hit(function: int) -> int | None:
     """The index of the published specialization that answered last; None where there is no native dispatch."""
     if native_layout() is None:
         return None
     return int(_object_word(function, support.OBJECT_HINT).value)
 
 
-def running_calls(function: NativeCallable) -> int:
+def running_calls(function: int) -> int:
     """The number of calls that are inside specializations of `function`."""
+    if native_layout() is None:
+        return 0
     return int(_object_word(function, support.OBJECT_ACTIVE).value)
 
 
-def _object_word(function: NativeCallable, offset: int) -> ctypes.c_int64:
+def _object_word(function: int, offset: int) -> ctypes.c_int64:
     layout = native_layout()
     assert layout is not None
-    return ctypes.c_int64.from_address(id(function) + layout.header + offset)
+    return ctypes.c_int64.from_address(function + layout.header + offset)
 
 
 _CREATION = threading.Lock()

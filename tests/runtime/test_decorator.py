@@ -18,11 +18,12 @@ import pytest
 
 from pydsl import knobs
 from pydsl.errors import UnsupportedDtypeError, UnsupportedError
-from pydsl.jit.decorator import MAX_SPECIALIZATIONS, JitFunction, jit
+from pydsl.jit.decorator import JitFunction, jit
 from pydsl.jit.guard_plan import plan_guards
 from pydsl.jit.runtime import abi, dispatch
 from pydsl.jit.signature import ArrayLeaf, CompileRequest, StaticLeaf, StaticsNeeded
-from tests.runtime.tools import F8, add_one
+from pydsl.jit.specializations import MAX_SPECIALIZATIONS
+from tests.runtime.tools import F8, NOTHING, add_one
 
 
 def increment(a: Any, b: Any) -> None:
@@ -218,7 +219,7 @@ def test_knobs_that_change_code_have_their_own_specializations() -> None:
         with knobs.scope(num_threads=1):
             check(function, 3)
             check(function, 3)
-            assert dispatch.last_hit(function) == 0
+            assert dispatch.last_hit(id(function)) == 0
         check(function, 3)
     assert len(compiler.requests) == 2
     with knobs.scope(log="off"):
@@ -250,6 +251,37 @@ def test_static_values_are_promoted_on_demand() -> None:
     assert seen == [3, 4, 4.0]
 
 
+def test_threads_promote_at_once() -> None:
+    def compiler(request: CompileRequest) -> abi.CompiledSpecialization:
+        leaves = dict(request.signature.leaves())
+        for name in ("n", "m"):
+            if not isinstance(leaves[(name,)], StaticLeaf):
+                threading.Event().wait(0.002)
+                raise StaticsNeeded(((name,),))
+        plan = plan_guards(request, ())
+        answer = abi.ConstResult(leaves["n",].value * leaves["m",].value)
+        return abi.CompiledSpecialization(
+            abi.Specialization("f", request.signature.call_form, plan.guards, (answer,), plan.n_slots),
+            NOTHING,
+        )
+
+    function: JitFunction[..., Any] = JitFunction(lambda n, m: n * m, compiler=compiler)
+    failures: list[Any] = []
+
+    def work(n: int) -> None:
+        try:
+            assert [function(n, m) for m in (2, 3, 2)] == [2 * n, 3 * n, 2 * n]
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(n % 3,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
 def test_failed_compilations_leave_no_trace() -> None:
     function, compiler = counted()
 
@@ -273,8 +305,8 @@ def test_the_table_is_bounded() -> None:
     count = len(compiler.requests)
     check(function, 1)
     assert len(compiler.requests) == count + 1
-    assert dispatch.running_calls(function) == 0
-    assert len(function._retired) <= 1
+    assert dispatch.running_calls(id(function)) == 0
+    assert len(function._table._retired) <= 1
 
 
 def test_threads_call_and_specialise_at_once() -> None:
@@ -302,7 +334,7 @@ def test_threads_call_and_specialise_at_once() -> None:
         sys.setswitchinterval(interval)
     assert not failures
     assert len(compiler.requests) == len(sizes)
-    assert dispatch.running_calls(function) == 0
+    assert dispatch.running_calls(id(function)) == 0
 
 
 def test_eviction_while_other_threads_run() -> None:
@@ -352,7 +384,7 @@ def test_shapes_are_not_kept_from_dead_arrays() -> None:
     array = np.zeros(3)
     alive = weakref.ref(array)
     function(array, np.zeros(3))
-    compiler.requests.clear()
+    assert compiler.requests[0].objects == []
     del array
     gc.collect()
     assert alive() is None
