@@ -161,6 +161,8 @@ def _ignoring(greater: str, less: str) -> Emitter:
 
     def emit(b: FunctionText, call: OpCall) -> Value:
         t, x, y = call.type, call.x, call.y
+        if "reassoc" in call.flags:
+            return b.intrinsic("maxnum" if call.name == "fmax" else "minnum", t, x, y, flags="nsz ")
         first = b.op(f"fcmp {greater if call.name == 'fmax' else less} {t} {x}, {y}")
         best = b.op(f"select i1 {first}, {t} {x}, {t} {y}")
         return b.op(f"select i1 {is_nan(b, t, y)}, {t} {x}, {t} {best}")

@@ -45,6 +45,7 @@ class Frame:
 
     def __init__(self, unit: Unit, text: FunctionText, rt: str, slots: str, home: For | None = None) -> None:
         self.unit = unit
+        self.target = unit.target
         self.text = text
         self.rt = rt
         self.slots = slots
@@ -196,9 +197,12 @@ class Frame:
         """The metadata of an access to a buffer at the current point."""
         text = self.unit.alias(buffer)
         if self.groups and buffer.space is not Space.LOCAL:
-            node = self.groups[0] if len(self.groups) == 1 else self.unit.module.node(", ".join(self.groups))
-            text += f", !llvm.access.group {node}"
+            text += f", !llvm.access.group {self.group()}"
         return text
+
+    def group(self) -> str:
+        """The access groups at the current point as one node."""
+        return self.groups[0] if len(self.groups) == 1 else self.unit.module.node(", ".join(self.groups))
 
     def load(self, buffer: Buffer, offset: Affine, dtype: DType) -> Value:
         address, metadata = self.address(buffer, offset), self.access(buffer)

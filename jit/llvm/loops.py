@@ -24,18 +24,22 @@ def emit_for(frame: Frame, loop: For, emit_body: EmitBody) -> None:
     """A loop of any kind on one thread."""
     start, stop = frame.index(loop.start), frame.index(loop.stop)
     properties = _properties(frame, loop)
-    with _access_group(frame, loop) as group:
-        if group:
-            properties.append(frame.unit.module.node(f'!"llvm.loop.parallel_accesses", {group}'))
+    text = frame.text
+    was_vector = text.vector
+    text.vector = was_vector or loop.kind is LoopKind.VECTOR or loop.independent
+    if loop.independent:
+        group, independence = access_group(frame)
+        frame.groups.append(group)
+        properties += independence
 
-        def body(counter: str) -> None:
-            frame.bind(loop.var, counter)
-            emit_body(frame, loop.body)
+    def body(counter: str) -> None:
+        frame.bind(loop.var, counter)
+        emit_body(frame, loop.body)
 
-        was_vector = frame.text.vector
-        frame.text.vector = was_vector or loop.kind is LoopKind.VECTOR or loop.independent
-        counted_loop(frame, start, stop, body, properties, nonnegative=_nonnegative(loop.start))
-        frame.text.vector = was_vector
+    counted_loop(frame, start, stop, body, properties, nonnegative=_nonnegative(loop.start))
+    if loop.independent:
+        frame.groups.pop()
+    text.vector = was_vector
 
 
 def counted_loop(
@@ -104,25 +108,24 @@ def _nonnegative(start: Affine) -> bool:
 # --- metadata -------------------------------------------------------------------------------------------------------
 
 
-class _access_group:  # noqa: N801
-    """Accesses written inside belong to a new access group, if the loop's iterations are independent."""
+def access_group(frame: Frame) -> tuple[str, list[str]]:
+    """A new access group, and the loop properties that say its accesses are independent across iterations."""
+    group = frame.unit.module.distinct()
+    return group, [frame.unit.module.node(f'!"llvm.loop.parallel_accesses", {group}')]
 
-    def __init__(self, frame: Frame, loop: For) -> None:
-        self._frame = frame
-        self._group = frame.unit.module.distinct() if loop.independent else ""
 
-    def __enter__(self) -> str:
-        if self._group:
-            self._frame.groups.append(self._group)
-        return self._group
+_SHORT = 8
 
-    def __exit__(self, *_: object) -> None:
-        if self._group:
-            self._frame.groups.pop()
+
+def no_early_unrolling(frame: Frame, extent: int | None) -> list[str]:
+    """Keeps LLVM from unrolling a short constant loop wholly before its vectoriser sees it. The shortest may be."""
+    return [frame.unit.module.node('!"llvm.loop.unroll.disable"')] if extent is not None and extent > _SHORT else []
 
 
 def _properties(frame: Frame, loop: For) -> list[str]:
-    node = frame.unit.module.node
     if loop.kind is LoopKind.UNROLL:
-        return [node('!"llvm.loop.unroll.full"')]
+        return [frame.unit.module.node('!"llvm.loop.unroll.full"')]
+    if loop.kind is LoopKind.VECTOR:
+        extent = loop.stop - loop.start
+        return no_early_unrolling(frame, extent.value if extent.is_const else None)
     return []

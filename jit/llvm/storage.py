@@ -65,6 +65,12 @@ class Storage:
         text.do(f"store ptr {data}, ptr {cell}")
         self._stop_if_null(data, report=True)
 
+    def temporary(self, nbytes: str) -> str:
+        """A block that the caller releases; nothing may leave the function before."""
+        data = runtime.allocate(self.frame.text, self.frame.rt, nbytes)
+        self._stop_if_null(data, report=True)
+        return data
+
     def alloc_result(self, stmt: AllocResult) -> None:
         frame = self.frame
         text = frame.text

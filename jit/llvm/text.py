@@ -129,6 +129,14 @@ class FunctionText:
         """An instruction without a result."""
         self._lines.append(f"  {text}")
 
+    def reserve(self) -> int:
+        """Keep a place for a line that is known later (a phi)."""
+        self._lines.append("")
+        return len(self._lines) - 1
+
+    def fill(self, place: int, text: str) -> None:
+        self._lines[place] = f"  {text}"
+
     def entry_op(self, text: str) -> str:
         """An instruction in the entry block, before everything else (allocas, values of the environment)."""
         self._names += 1
