@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import sys
 
 import pytest
 
-from pydsl.jit.runtime import dispatch, table
+from pydsl.jit.runtime import dispatch, loader, table
 from pydsl.jit.runtime.layout import native_layout
+from pydsl.jit.runtime.support import support_ir
 
 CPYTHON = sys.implementation.name == "cpython" and ctypes.sizeof(ctypes.c_void_p) == 8
 
@@ -36,3 +38,11 @@ def test_provided_entries_are_found() -> None:
     runtime.provide("cblas_zgemm", 1234)
     assert runtime.get("cblas_zgemm") == 1234
     assert ctypes.c_uint64.from_address(runtime.address + 8 * table.index("cblas_zgemm")).value == 1234
+
+
+def test_support_code_for_free_threading_is_valid() -> None:
+    layout = native_layout()
+    assert layout is not None
+    text = support_ir(dataclasses.replace(layout, free_threaded=True, dict_version=None))
+    assert "atomicrmw" in text
+    loader.load(text, level=0)
