@@ -61,6 +61,11 @@ class Compilation:
     llvm: str
     times: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def source(self) -> Any:
+        """The user's function."""
+        return self.request.function
+
     def optimized(self) -> str:
         """LLVM IR after the backend's passes."""
         return optimized_ir(self.llvm)

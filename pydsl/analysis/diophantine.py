@@ -198,12 +198,21 @@ class _Feasibility:
             return _pair(terms[1], terms[0], low, low + width)
         coeff, bound = terms[count - 1]
         high = low + width
-        x = max(0, -((self.sums[count - 1] - low) // coeff))
+        first = max(0, -((self.sums[count - 1] - low) // coeff))
         last = min(bound, high // coeff)
+        # the middle leaves the other terms the most freedom
+        middle = (first + last) // 2
+        answer = self.scan(count, low, middle, last)
+        return self.scan(count, low, first, middle - 1) if answer is False else answer
+
+    def scan(self, count: int, low: int, x: int, last: int) -> bool | None:
+        """The candidates from ``x`` to ``last`` for the largest of ``count`` terms."""
+        coeff = self.terms[count - 1][0]
         divisor = self.divisors[count - 1]
+        width = self.width
         while x <= last:
             if width + 1 < divisor:
-                x += _next_hit(coeff, divisor, high - coeff * x, width, last - x)
+                x += _next_hit(coeff, divisor, low + width - coeff * x, width, last - x)
                 if x > last:
                     return False
             self.work -= 1

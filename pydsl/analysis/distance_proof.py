@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydsl.analysis.distance_search import Box
-from pydsl.analysis.hierarchy import at_least, larger, symbolic_hierarchy
+from pydsl.analysis.hierarchy import at_least, larger, spread, symbolic_hierarchy
 from pydsl.analysis.indexing import digits
 from pydsl.analysis.interval import ANY
 from pydsl.analysis.region import Ranges
@@ -20,6 +20,8 @@ Ends = tuple[Affine | None, Affine | None]
 """Inclusive first and last value as index expressions over symbols that are no loop variables."""
 Move = tuple[Affine, Affine | None, Affine | None]
 """A stride and the ends of the variable that it belongs to."""
+Distance = tuple[Affine | None, Affine | None, Affine | None]
+"""Inclusive ends of a difference of two variables, and a bound of its size."""
 
 _OPEN: Ends = (None, None)
 _ZERO = Affine.of(0)
@@ -92,7 +94,7 @@ class DistanceProof:
         distance is one more digit.
         """
         strides = [stride for _, stride in moving]
-        spans = [self._distance(loop)[2] for loop, _ in moving]
+        distances = [self._distance(loop) for loop, _ in moving]
         alone_src = self._alone(self.src, self.ends_src, 1)
         alone_dst = self._alone(self.dst, self.ends_dst, -1)
         if paired:
@@ -102,7 +104,7 @@ class DistanceProof:
                     alone_src.remove(move)
                     alone_dst.remove(twin)
                     strides.append(move[0])
-                    spans.append(_span((move[1], move[2]), (twin[1], twin[2]), self.symbols))
+                    distances.append(_distance((move[1], move[2]), (twin[1], twin[2]), self.symbols))
         least, most = self._reach(alone_src + alone_dst)
         if least is None or most is None:
             return None
@@ -111,9 +113,7 @@ class DistanceProof:
         if shift is None or not all(digit.is_const for digit in shift):
             shift = [_ZERO] * len(strides)
             rest = self.rest
-        for k, digit in enumerate(shift):
-            span = spans[k]
-            spans[k] = None if span is None else span + abs(digit.const)
+        spans = [self._off_by(*distance, digit) for distance, digit in zip(distances, shift, strict=True)]
         for unit in (rest + most + (1 - self.low), self.high + 1 - rest - least):
             if not symbolic_hierarchy(strides, spans, unit, self.symbols):
                 return None
@@ -127,13 +127,17 @@ class DistanceProof:
     def _ends_of(self, loop: Symbol, first: dict[Symbol, Ends], second: dict[Symbol, Ends]) -> Ends:
         return first[loop] if loop in first else second.get(loop, _OPEN)
 
-    def _distance(self, loop: Symbol) -> tuple[Affine | None, Affine | None, Affine | None]:
-        """The ends of the distance in a common loop, and a bound of its size."""
-        (a, b) = self._ends_of(loop, self.ends_src, self.ends_dst)
-        (c, d) = self._ends_of(loop, self.ends_dst, self.ends_src)
-        low = None if c is None or b is None else c - b
-        high = None if d is None or a is None else d - a
-        return low, high, _span((a, b), (c, d), self.symbols)
+    def _distance(self, loop: Symbol) -> Distance:
+        src = self._ends_of(loop, self.ends_src, self.ends_dst)
+        dst = self._ends_of(loop, self.ends_dst, self.ends_src)
+        return _distance(src, dst, self.symbols)
+
+    def _off_by(
+        self, low: Affine | None, high: Affine | None, span: Affine | None, digit: Affine
+    ) -> Affine | None:
+        """A bound for how far another distance is from this one."""
+        off = None if low is None or high is None else spread(high - digit, digit - low, self.symbols)
+        return span + abs(digit.const) if off is None and span is not None else off
 
     def _reach(self, moves: Sequence[Move]) -> Ends:
         """Bounds of the sum of strides times variables."""
@@ -151,8 +155,15 @@ class DistanceProof:
         return least, most
 
 
+def _distance(src: Ends, dst: Ends, symbols: Ranges) -> Distance:
+    """The ends of the difference of two variables, each between its ends, and a bound of its size."""
+    (a, b), (c, d) = src, dst
+    low = None if c is None or b is None else c - b
+    high = None if d is None or a is None else d - a
+    return low, high, _span(src, dst, symbols)
+
+
 def _span(src: Ends, dst: Ends, symbols: Ranges) -> Affine | None:
-    """A bound of the size of the difference of two variables, each between its ends."""
     (a, b), (c, d) = src, dst
     if a is None or b is None or c is None or d is None:
         return None

@@ -50,12 +50,11 @@ class _Loop(NamedTuple):
 class DistanceSearch:
     """``low <= sum(p * i - q * j) + sum(coeff * x) <= high``."""
 
-    __slots__ = ("exact", "high", "loops", "low", "others", "uniform")
+    __slots__ = ("constant", "exact", "high", "loops", "low", "others", "uniform")
 
     def __init__(
         self, src: Side, dst: Side, conflict: tuple[int, int], common: tuple[Symbol, ...], symbols: Ranges
     ) -> None:
-        self.exact = src.constant and dst.constant
         self.loops: list[_Loop] = []
         self.uniform = True
         for loop in common:
@@ -71,6 +70,8 @@ class DistanceSearch:
             (-coeff, *dst.ranges.get(v, ANY)) for v, coeff in dst.coeffs.items() if v not in common
         ]
         rest = src.rest - dst.rest
+        self.constant = src.constant and dst.constant and rest.is_const
+        self.exact = self.constant
         for symbol, coeff in rest.terms:
             self.others.append((coeff, *symbols.get(symbol, ANY)))
         self.low = conflict[0] - rest.const

@@ -48,11 +48,15 @@ def magnitude(stride: Affine) -> Affine:
 
 def larger(p: Affine, q: Affine, ranges: Ranges) -> Affine:
     """A form that is at least the larger of the two, where both are at least 0."""
+    found = spread(p, q, ranges)
+    return p + q if found is None else found
+
+
+def spread(p: Affine, q: Affine, ranges: Ranges) -> Affine | None:
+    """The larger of the two, or None where that is not known."""
     if at_least(p - q, 0, ranges):
         return p
-    if at_least(q - p, 0, ranges):
-        return q
-    return p + q
+    return q if at_least(q - p, 0, ranges) else None
 
 
 def at_least(form: Affine, bound: int, ranges: Ranges) -> bool:

@@ -22,6 +22,10 @@ IntegerMap = tuple[list[int], list[list[int]]]
 """Constant part, and for each source dimension its coefficients, over the target's dimensions."""
 
 
+#: steps of search for the index of one element, in views that are no mixed-radix numbers
+_WORK = 500
+
+
 def element_map(a: Region, b: Region, symbols: Sequence[Symbol], ranges: Ranges) -> list[Affine] | None:
     """The indices at which ``b`` has the elements of ``a``, over ``symbols`` (the indices of ``a``), or None."""
     if not (a.is_const and b.is_const):
@@ -35,6 +39,8 @@ def element_map(a: Region, b: Region, symbols: Sequence[Symbol], ranges: Ranges)
         outer = [(s.const, n.const) for s, n in zip(b.strides, b.shape, strict=True)]
     else:
         x, y = a.layout, b.layout
+        if x.low != x.high and (x.low < y.low or x.high > y.high):
+            return None
         first, forms = x.offset - y.offset, [Affine.of(symbol) for symbol in symbols]
         dims = list(zip(x.strides, x.shape, strict=True))
         outer = list(zip(y.strides, y.shape, strict=True))
@@ -117,7 +123,8 @@ class _Decoder:
             self.separable = hierarchical([(size, bound) for size, bound, _, _ in self.order], 1)
         if self.separable:
             return None
-        found = solutions([(stride, 0, extent - 1) for stride, extent in self.target], address, address, 1)
+        terms = [(stride, 0, extent - 1) for stride, extent in self.target]
+        found = solutions(terms, address, address, 1, _WORK)
         return list(found[0]) if found else None
 
 

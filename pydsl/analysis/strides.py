@@ -56,7 +56,7 @@ def side(form: Affine, loops: Collection[Symbol], ranges: LoopRanges, symbols: R
             return None
         products[factor] = products.get(factor, Affine.of(0)) + stride * coeff
     integer, constant = _intervals(ranges, symbols)
-    return Side(coeffs, products, Affine.linear(form.const, rest), integer, constant and not rest)
+    return Side(coeffs, products, Affine.linear(form.const, rest), integer, constant)
 
 
 def varies(form: Affine, loops: Collection[Symbol]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import gcd
 
 from pydsl.analysis.diophantine import Term, solvable
-from pydsl.analysis.hierarchy import at_least, larger, magnitude, symbolic_hierarchy
+from pydsl.analysis.hierarchy import at_least, larger, magnitude, spread, symbolic_hierarchy
 from pydsl.analysis.indexing import digits
 from pydsl.analysis.region import Ranges, Region
 from pydsl.ir.affine import Affine
@@ -38,13 +38,14 @@ def symbolic_shift(a: Region, b: Region, ranges: Ranges) -> tuple[int, ...] | No
     if found is None:
         return None
     shift = [0] * len(a.shape)
-    spans = []
+    spans: list[Affine | None] = []
     for k, digit in zip(live, found, strict=True):
         if not digit.is_const:
             return None
         shift[k] = digit.const
-        # the difference to another index difference is at most max(m - 1 + d, n - 1 - d)
-        spans.append(larger(a.shape[k] - 1, b.shape[k] - 1, ranges) + abs(digit.const))
+        spans.append(spread(a.shape[k] - 1 + digit, b.shape[k] - 1 - digit, ranges))
+        if spans[-1] is None:
+            spans[-1] = larger(a.shape[k] - 1, b.shape[k] - 1, ranges) + abs(digit.const)
     return tuple(shift) if symbolic_hierarchy(strides, spans, a.itemsize, ranges) else None
 
 

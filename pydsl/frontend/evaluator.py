@@ -82,14 +82,17 @@ class Rest:
 
     stmts: Sequence[ast.stmt]
     index: int = 0
+    depth: int = 0  # how many loops of the frame are around it
 
 
 @dataclass
 class Turns:
-    """The turns of an unrolled loop that are still to run."""
+    """The turns of an unrolled loop that are still to run: `run(index)` does them, from number `index` on."""
 
     loop: Loop
-    run: Callable[[], Completion]
+    run: Callable[[int], Completion]
+    index: int = 0
+    depth: int = 0
 
 
 Pending: TypeAlias = "Rest | Turns | Frame"
@@ -159,26 +162,28 @@ class Evaluator:
         self.mark(stmt)
         try:
             if self._evaluated > self.options.max_statements:
-                raise TooLong(stmt)
+                failure = TooLong()
+                failure.location = self.frame.locate(stmt)
+                raise failure
             handler = self.statements.get(type(stmt))
             if handler is None:
                 raise Unsupported(f"`{_STATEMENT_NAMES.get(type(stmt).__name__, type(stmt).__name__)}` statements")
             return handler(self, stmt) or Flow.NEXT
-        except NumpyError as failure:
-            self.raise_here(failure, failure.location or self.frame.locate(stmt))
+        except NumpyError as raised:
+            self.raise_here(raised, raised.location or self.frame.locate(stmt))
             return Flow.DEAD
         except Dead:
             return Flow.DEAD
-        except NeedStatic as failure:
-            return self._unsupported(self.explain(failure), stmt)
-        except Unsupported as failure:
-            return self._unsupported(failure, stmt)
+        except NeedStatic as needed:
+            return self._unsupported(self.explain(needed), stmt)
+        except Unsupported as refused:
+            return self._unsupported(refused, stmt)
         except Silenced:
             return self._give_up(stmt)
 
     def exec_block(self, stmts: Sequence[ast.stmt], start: int = 0) -> Completion:
         """Run statements in order until one does not end in NEXT."""
-        rest = Rest(stmts, start)
+        rest = Rest(stmts, start, len(self.frame.loops))
         self.pending.append(rest)
         depth = len(self.pending)
         try:
@@ -393,14 +398,11 @@ class Evaluator:
         return parts.items
 
 
-class TooLong(Unsupported):
-    """The program unrolls without end."""
+class TooLong(FrontendFailure):
+    """The program unrolls without end; ends the trace."""
 
-    def __init__(self, stmt: ast.stmt) -> None:
-        super().__init__(
-            "this code is evaluated too often at compile time (a loop that is unrolled, or nested calls)",
-            "a loop over `range` or an array, whose body needs no Python values of the turn",
-        )
+    construct = "this code is evaluated too often at compile time (a loop that is unrolled, or nested calls)"
+    hint = "a loop over `range` or an array, whose body needs no Python values of the turn"
 
 
 _STATEMENT_NAMES = {

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 
 from pydsl.errors import SourceLocation
+from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder
 
 from pydsl.frontend.values import (
@@ -191,7 +192,7 @@ class Widener:
     def _type(self, value: Operand) -> ScalarType:
         if isinstance(value, MaybeUnbound):
             value = value.value
-        return value.scalar if isinstance(value, Value) else self.builder.common_scalar_type(value, value)
+        return value.scalar if isinstance(value, Value) else dtypes.type_of_static(value)
 
     def _common(self, a: ScalarType, b: ScalarType) -> ScalarType:
         return a if a == b else self.builder.common_scalar_type(Value(a), Value(b))

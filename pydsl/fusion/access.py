@@ -12,7 +12,8 @@ from typing import Any
 from pydsl.analysis.overlap import Region, has_internal_overlap, index_map, may_share
 from pydsl.fusion.statement import IndexedLoad, Statement
 from pydsl.ir.affine import Affine
-from pydsl.loops.ir import Buffer, Load, Product, Space, Var
+from pydsl.loops.alias import may_alias
+from pydsl.loops.ir import Buffer, Load, Product, Var
 
 Ranges = dict[Any, tuple[int | None, int | None]]
 
@@ -69,34 +70,6 @@ def read(statement: Statement, load: Load | IndexedLoad) -> Access:
 
 def reads(statement: Statement) -> list[Access]:
     return [read(statement, load) for load in statement.loads()]
-
-
-def roots(buffer: Buffer) -> frozenset[Buffer]:
-    """The buffers whose memory a buffer may stand for."""
-    if buffer.space is not Space.POINTER:
-        return frozenset((buffer,))
-    found: set[Buffer] = set()
-    seen: set[Buffer] = set()
-    work = [buffer]
-    while work:
-        item = work.pop()
-        if item in seen:
-            continue
-        seen.add(item)
-        if item.space is Space.POINTER:
-            work.extend(item.targets)
-        else:
-            found.add(item)
-    return frozenset(found)
-
-
-def may_alias(a: Buffer, b: Buffer) -> bool:
-    """Whether two buffers may share memory at all."""
-    if a is b:
-        return True
-    if a.space is not Space.POINTER and b.space is not Space.POINTER:
-        return False
-    return bool(roots(a) & roots(b))
 
 
 def conflict(a: Access, b: Access, ranges: Ranges | None = None) -> bool:

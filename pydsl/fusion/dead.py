@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pydsl.analysis.overlap import covers
-from pydsl.fusion.access import Access, conflict, may_alias, reads, written
+from pydsl.fusion.access import Access, conflict, reads, written
 from pydsl.fusion.statement import Statement, StatementKind
+from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Buffer, Space, Var
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydsl.analysis.edges import Edge, EdgeKind, Touch, derive, reduced
 from pydsl.errors import VerificationError
-from pydsl.fusion.access import Access, reads, roots, written
+from pydsl.fusion.access import Access, reads, written
 from pydsl.fusion.dead import used_scalars
 from pydsl.fusion.nests import must_follow
 from pydsl.fusion.statement import Statement, StatementKind
+from pydsl.loops.alias import roots
 from pydsl.loops.ir import Buffer, Var
 
 __all__ = ["Edge", "EdgeKind", "edges", "print_edges", "reduced", "touches", "verify_edges"]

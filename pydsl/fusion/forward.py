@@ -22,9 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydsl.analysis.overlap import covers
-from pydsl.fusion.access import Access, conflict, element_map, may_alias, points, read, written
+from pydsl.fusion.access import Access, conflict, element_map, points, read, written
 from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, cost, rewrite, substitute
 from pydsl.ir.affine import Affine
+from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Buffer, Expr, Load
 
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from pydsl.analysis.dependence import lexicographically_nonnegative, only_same_iteration
 from pydsl.analysis.overlap import has_internal_overlap
-from pydsl.fusion.access import Access, conflict, may_alias, read, reads, written
+from pydsl.fusion.access import Access, conflict, read, reads, written
 from pydsl.fusion.dead import used_scalars
 from pydsl.fusion.state import INT64
 from pydsl.fusion.statement import Statement, StatementKind, substitute
 from pydsl.ir.affine import Affine
+from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Apply, Buffer, Const, Expr, Index, Load, Product, Space, Var
 
 #: statements in one nest; more only make registers spill

@@ -10,7 +10,7 @@ from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Op, Value
 from pydsl.ir.types import Origin, Storage, TensorType
-from pydsl.loops.ir import Buffer, Const, DType, ErrorRecord, Expr, Index, Load, Product, Read, Space, Var
+from pydsl.loops.ir import Buffer, Const, DType, ErrorRecord, Expr, Index, Load, Read, Space, Var, product_of
 
 INT64 = np.dtype(np.int64)
 
@@ -112,14 +112,7 @@ class LoweringState:
             elif position.is_const:
                 total = total + self.affine(stride) * position.value
             else:
-                total = total + self.product(position, self.affine(stride))
-        return total
-
-    def product(self, position: Affine, stride: Affine) -> Affine:
-        """``position * stride`` where neither is constant: each variable times the stride becomes a product symbol."""
-        total = stride * position.const
-        for var, coeff in position.terms:
-            total = total + Affine.of(Product.of(var, stride)) * coeff
+                total = total + product_of(position, self.affine(stride))
         return total
 
     def load(self, tensor: TensorType, index: tuple[Affine, ...]) -> Load:

@@ -114,7 +114,7 @@ class Affine:
             elif not self.terms:
                 return Affine(self.const + other.const, other.terms)
             else:
-                return _normalised(self.const + other.const, _merged(dict(self.terms), other.terms, 1))
+                return _sum(self, other, 1)
         elif not isinstance(other, int):
             return NotImplemented
         return Affine(self.const + other, self.terms) if other else self
@@ -126,7 +126,7 @@ class Affine:
             if other.terms:
                 if self.terms is other.terms:
                     return Affine.of(self.const - other.const)
-                return _normalised(self.const - other.const, _merged(dict(self.terms), other.terms, -1))
+                return _sum(self, other, -1)
             other = other.const
         elif not isinstance(other, int):
             return NotImplemented
@@ -267,6 +267,18 @@ class Affine:
 _OPEN: Range = (None, None)
 _SMALL_COUNT = 1025
 _SMALL = tuple([Affine(value, ()) for value in range(_SMALL_COUNT)])
+
+
+def _sum(form: Affine, other: Affine, factor: int) -> Affine:
+    coeffs = dict(form.terms)
+    cancelled = False
+    for symbol, coeff in other.terms:
+        total = coeffs.get(symbol, 0) + factor * coeff
+        coeffs[symbol] = total
+        if not total:
+            cancelled = True
+    const = form.const + factor * other.const
+    return _normalised(const, coeffs) if cancelled else Affine(const, tuple(coeffs.items()))
 
 
 def _merged(into: dict[Symbol, int], terms: Iterable[Term], factor: int) -> dict[Symbol, int]:

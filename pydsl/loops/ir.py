@@ -69,18 +69,29 @@ class Product(Var):
 
 
 def substitute_index(expr: Affine, mapping: Mapping[Any, Affine]) -> Affine:
-    """``expr.substitute`` that also follows the factors of products."""
+    """``expr.substitute`` that also follows the factors and strides of products."""
     extended: dict[Any, Affine] = {}
     for symbol in expr.symbols():
         if symbol in mapping:
             extended[symbol] = mapping[symbol]
-        elif isinstance(symbol, Product) and symbol.factor in mapping:
-            position = mapping[symbol.factor]
-            total = symbol.stride * position.const
-            for var, coeff in position.terms:
-                total = total + Affine.of(Product.of(var, symbol.stride)) * coeff
-            extended[symbol] = total
+        elif isinstance(symbol, Product):
+            factor = substitute_index(Affine.of(symbol.factor), mapping)
+            stride = substitute_index(symbol.stride, mapping)
+            if factor != Affine.of(symbol.factor) or stride is not symbol.stride:
+                extended[symbol] = product_of(factor, stride)
     return expr.substitute(extended) if extended else expr
+
+
+def product_of(position: Affine, stride: Affine) -> Affine:
+    """``position * stride``; where neither is constant, each variable of the position times the stride is a symbol."""
+    known = position.mul(stride)
+    if known is not None:
+        return known
+    total = stride * position.const
+    for var, coeff in position.terms:
+        assert isinstance(var, Var)
+        total = total + Affine.of(Product.of(var, stride)) * coeff
+    return total
 
 
 class Space(enum.Enum):

@@ -8,7 +8,7 @@ from typing import Any
 from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Function, Op, Value
-from pydsl.ir.types import Origin, Storage, TensorType
+from pydsl.ir.types import Origin, ScalarType, Storage, TensorType
 
 _UNITS = (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
 
@@ -35,6 +35,17 @@ def index(expr: Affine) -> str:
 def dims(extents: Iterable[Affine]) -> str:
     """``4000 x 4``; a single element is ``1``."""
     return " x ".join(map(index, extents)) or "1"
+
+
+def dims_of(extents: Iterable[int]) -> str:
+    return " x ".join(map(str, extents))
+
+
+def scalar(type_: ScalarType) -> str:
+    """``float`` for Python's, ``float32`` for NumPy's."""
+    if not type_.weak:
+        return type_.dtype.name
+    return {"b": "bool", "i": "int", "f": "float", "c": "complex"}.get(type_.dtype.kind, type_.dtype.name)
 
 
 def tensor(type_: TensorType) -> str:

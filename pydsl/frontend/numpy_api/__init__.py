@@ -2,10 +2,57 @@
 
 ``lookup(callable)`` gives ``handler(builder, *args, **kwargs)``; ``method(value, name)`` the handler of a method, called
 as ``handler(builder, value, *args, **kwargs)``; ``attribute(builder, value, name)`` an attribute's value.
+Importing this package fills the tables; each module has one subject.
 """
 
 from __future__ import annotations
 
-from pydsl.frontend.numpy_api.registry import attribute, creates_array, handles, lookup, method
+from pydsl.frontend.numpy_api import (
+    attributes,
+    builtin_functions,
+    creation,
+    indexing,
+    joining,
+    linalg,
+    manipulation,
+    math_functions,
+    methods,
+    padding,
+    reductions,
+    sorting,
+    stride_tricks,
+    ufuncs,
+)
+from pydsl.frontend.numpy_api.registry import (
+    attribute,
+    creates_array,
+    handles,
+    has_attribute,
+    known_callables,
+    lookup,
+    method,
+)
 
-__all__ = ["attribute", "creates_array", "handles", "lookup", "method"]
+__all__ = [
+    "attribute",
+    "attributes",
+    "builtin_functions",
+    "creates_array",
+    "creation",
+    "handles",
+    "has_attribute",
+    "indexing",
+    "joining",
+    "known_callables",
+    "linalg",
+    "lookup",
+    "manipulation",
+    "math_functions",
+    "method",
+    "methods",
+    "padding",
+    "reductions",
+    "sorting",
+    "stride_tricks",
+    "ufuncs",
+]
