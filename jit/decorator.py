@@ -16,11 +16,10 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydsl import knobs
 from pydsl.errors import InternalCompilerError, UnsupportedError
+from pydsl.jit.binding import Binder, BoundCall
 from pydsl.jit.runtime import dispatch
 from pydsl.jit.runtime.abi import MISS, CompiledSpecialization
 from pydsl.jit.signature import (
-    Binder,
-    BoundCall,
     CompileRequest,
     JitOptions,
     LeafPath,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pydsl.jit.binding import extent_of, overlaps_of, supported_dtype
 from pydsl.jit.runtime.abi import (
     ArgPath,
     ArrayGuard,
@@ -44,9 +45,6 @@ from pydsl.jit.signature import (
     NumpyScalarLeaf,
     StaticLeaf,
     TupleNode,
-    extent_of,
-    overlaps_of,
-    supported_dtype,
 )
 
 

@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 from pydsl.errors import UnsupportedError
+from pydsl.jit.binding import Binder, BoundCall
 from pydsl.jit.guard_plan import Captured, plan_guards
 from pydsl.jit.runtime import abi
 from pydsl.jit.signature import (
     ArrayLeaf,
     AttributesNode,
-    Binder,
-    BoundCall,
     CompileRequest,
     DictNode,
     ListNode,
