@@ -19,17 +19,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydsl import knobs
+from pydsl.frontend.failures import NeedStatic
 from pydsl.frontend.trace import trace
 from pydsl.ir.core import Function
 from pydsl.ir.verifier import verify
-from pydsl.jit.contract import specialization, trace_request
+from pydsl.jit.contract import dynamic_leaves, specialization, trace_request
 from pydsl.jit.cpu.compile import assembly, optimized_ir
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cpu.target import host_target
 from pydsl.jit.cpu.threads import thread_count
 from pydsl.jit.llvm.kernel import emit_kernel
 from pydsl.jit.runtime.abi import CompiledSpecialization
-from pydsl.jit.signature import CompileRequest
+from pydsl.jit.signature import CompileRequest, StaticsNeeded
 from pydsl.loops.cost import estimate
 from pydsl.loops.ir import LoopFunction, Space
 from pydsl.loops.passes.collapse import collapse
@@ -97,7 +98,10 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     StaticsNeeded: values of arguments that must be known at compile time.
     """
     stage = _Stages()
-    traced = stage("trace", trace, trace_request(request))
+    try:
+        traced = stage("trace", trace, trace_request(request))
+    except NeedStatic as need:
+        raise StaticsNeeded((dynamic_leaves(request)[need.leaf][0],)) from None
     function: Function = traced.function
     verifying = knobs.VERIFY.get()
     if verifying:
