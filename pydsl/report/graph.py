@@ -108,7 +108,9 @@ def _dot(model: OpGraph, heading: str) -> str:
                 continue
             fill, line = KERNEL_COLOURS[(member.number - 1) % len(KERNEL_COLOURS)]
             out.append(f"{margin}subgraph cluster_{prefix}{k} {{")
-            out.append(f'{margin}  label="{_quoted(member.title)}"; color="{line if member.number else "#8a94a6"}";')
+            out.append(
+                f'{margin}  label="{_quoted(member.title)}"; color="{line if member.number else "#8a94a6"}";'
+            )
             emit(member, margin + "  ", f"{prefix}{k}_")
             out.append(f"{margin}}}")
 
@@ -142,8 +144,12 @@ def _text(model: OpGraph) -> str:
                 lines.append(f"{margin}{member.title}")
                 emit(member, margin + "  ")
                 continue
-            place = f"  line {member.op.loc.line}" if member.op is not None and member.op.loc is not None else ""
-            marks = "".join(f"  [{mark}]" for mark, on in (("dead", member.dead), ("kept", member.kept)) if on)
+            place = (
+                f"  line {member.op.loc.line}" if member.op is not None and member.op.loc is not None else ""
+            )
+            marks = "".join(
+                f"  [{mark}]" for mark, on in (("dead", member.dead), ("kept", member.kept)) if on
+            )
             head = f"{margin}{numbers[member]:3} {member.kind:9} {member.title}"
             lines.append(f"{head:<58} {member.detail}{marks}{place}".rstrip())
             lines.extend(f"{margin}      <- {text}" for text in incoming[member])

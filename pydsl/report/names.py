@@ -29,6 +29,7 @@ def symbol(value: object) -> str:
 
 
 def index(expr: Affine) -> str:
+    """An index expression, as in ``4*n + 1``."""
     return expr.text(symbol)
 
 
@@ -38,6 +39,7 @@ def dims(extents: Iterable[Affine]) -> str:
 
 
 def dims_of(extents: Iterable[int]) -> str:
+    """:func:`dims` of integers."""
     return " x ".join(map(str, extents))
 
 
@@ -54,6 +56,7 @@ def tensor(type_: TensorType) -> str:
 
 
 def line(loc: SourceLocation | None) -> str:
+    """``line 7``"""
     return f"line {loc.line}" if loc is not None else "no line"
 
 

@@ -235,7 +235,9 @@ class _Builder:
         if op.record.writes:
             target = self._view_text(op.operands[0])
             value = op.operands[1 if op.name != "masked_store" else 2]
-            text = f" = {self._scalar_text(value)}" if not value.is_tensor and self._is_constant(value) else ""
+            text = (
+                f" = {self._scalar_text(value)}" if not value.is_tensor and self._is_constant(value) else ""
+            )
             return f"{op.name.replace('_', ' ')} {target}{text}"
         name = str(op.attrs["kind"]) if op.name == "reduce" else op.name
         if name == "cast" and op.results:
@@ -307,7 +309,10 @@ class _Builder:
         node = self.views.get(key)
         if node is None:
             node = self.views[key] = GraphNode(
-                "view", self._view_text(through), names.tensor(through.tensor), op=through.owner  # type: ignore[arg-type]
+                "view",
+                self._view_text(through),
+                names.tensor(through.tensor),
+                op=through.owner,  # type: ignore[arg-type]
             )
             home.members.append(node)
             for source in sources:
@@ -450,7 +455,11 @@ class _Builder:
             variable = op.regions[0].args[0].hint or "i"
             start, stop = (self._scalar_text(v) for v in op.operands[:2])
             step = op.attrs["step"]
-            bounds = stop if start == "0" and step == 1 else f"{start}, {stop}" + (f", {step}" if step != 1 else "")
+            bounds = (
+                stop
+                if start == "0" and step == 1
+                else f"{start}, {stop}" + (f", {step}" if step != 1 else "")
+            )
             return f"for {variable} in range({bounds}){where}"
         if op.name == "if":
             return f"if {self._scalar_text(op.operands[0])}{where}".replace("if ·", "if")

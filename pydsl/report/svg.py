@@ -134,9 +134,7 @@ def _leaf(node: GraphNode, box: Box) -> list[str]:
 
 
 def _text(x: float, y: float, text: str, size: float, ink: str, more: str = "") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="middle" fill="{ink}"{more}>{escape(text)}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="middle" fill="{ink}"{more}>{escape(text)}</text>'
 
 
 def tooltip(node: GraphNode) -> str:
@@ -175,7 +173,9 @@ def _clusters(box: Box) -> tuple[list[str], list[str]]:
             f' font-family="{escape(_SANS)}" fill='
         )
         title = escape(cluster.title)
-        headers.append(f'{start}"{fill}" stroke="{fill}" stroke-width="4">{title}</text>')  # keeps links off the text
+        headers.append(
+            f'{start}"{fill}" stroke="{fill}" stroke-width="4">{title}</text>'
+        )  # keeps links off the text
         headers.append(f'{start}"{line}"><title>{escape(tip)}</title>{title}</text>')
         inner = _clusters(child)
         frames += inner[0]
@@ -281,8 +281,4 @@ def _swatch(kind: str, weight: float = 1.0, dashed: bool = False) -> str:
     fill, line, _ = NODE_COLOURS[kind]
     radius = 7 if kind in _PILLS else 3
     extra = ' stroke-dasharray="3 3" opacity="0.55"' if dashed else ""
-    return (
-        f'<rect x="4" y="-7" width="26" height="14" rx="{radius}" fill="{fill}" stroke="{line}" stroke-width="{weight}"{extra}/>'
-    )
-
-
+    return f'<rect x="4" y="-7" width="26" height="14" rx="{radius}" fill="{fill}" stroke="{line}" stroke-width="{weight}"{extra}/>'
