@@ -1,4 +1,4 @@
-"""Texts of compiled code, for `inspect`: LLVM IR after the passes, and assembly."""
+"""What the CPU backend makes of a module's text: for `inspect`, dumps and tests. Running code is the loader's business."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydsl.jit.runtime.loader import host_machine, locked
 
 
 def optimized_ir(text: str) -> str:
-    """A kernel's LLVM IR after the backend's passes."""
+    """LLVM IR after the passes."""
     with locked():
         return str(_optimized(text)[0])
 
 
 def assembly(text: str) -> str:
-    """A kernel's assembly for this machine."""
+    """Assembly for this host."""
     with locked():
         module, machine = _optimized(text)
         return str(machine.emit_assembly(module))

@@ -1,4 +1,8 @@
-"""The passes that turn emitted LLVM IR into what is compiled."""
+"""The passes that turn emitted LLVM IR into what is compiled.
+
+LLVM's own pipeline for -O3, without the passes that cost time here and bring nothing: kernels are loop nests that are
+already in good shape.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,27 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from pydsl.jit.cpu import blas, libmvec, threads
+from pydsl.jit.llvm.gemm import GEMM_PREFIX
+from pydsl.jit.llvm.parallel import BODY_PREFIX
+
 
 def optimize(module: Any, machine: Any) -> None:
-    """Run the pipeline over a parsed module, in place."""
+    """Run the pipeline over a parsed module, in place, and load the libraries that its code calls."""
+    provide_libraries(module)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_vectorization = True
     options.loop_interleaving = True
+    options.slp_vectorization = True
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
+
+
+def provide_libraries(module: Any) -> None:
+    """Load what the functions of a module call at run time and cannot be linked: vector math, threads, GEMM."""
+    libmvec.load()
+    names = [function.name for function in module.functions]
+    if any(name.startswith(BODY_PREFIX) for name in names):
+        threads.install()
+    if any(name.startswith(GEMM_PREFIX) for name in names):
+        blas.install()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pydsl.ir.affine import Affine
-from pydsl.jit.llvm import runtime
 from pydsl.jit.llvm.frame import Frame
-from pydsl.jit.llvm.scalars import float_literal, llvm_type
+from pydsl.jit.llvm.scalars import FLOAT64, float_literal, llvm_type
+from pydsl.jit.runtime.table import index
 from pydsl.loops.ir import Gemm
+
+GEMM_PREFIX = "pydsl.gemm."
+"""The functions that call the library have names that begin so."""
 
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
@@ -26,23 +29,31 @@ def emit_gemm(frame: Frame, stmt: Gemm) -> None:
         ]
         sizes = [_int32(frame, size) for size in (m, n, k)]
         lead = [_leading(frame, size) for size in (stmt.lda, stmt.ldb, stmt.ldc)]
-        function = runtime.table_entry(text, frame.rt, "cblas_sgemm" if t == "float" else "cblas_dgemm")
+        function = text.module.helper(f"{GEMM_PREFIX}{t}", lambda: _gemm_text(t))
         arguments = [
-            f"i32 {_ROW_MAJOR}",
+            f"ptr {frame.rt}",
             f"i32 {_TRANSPOSED if stmt.trans_a else _PLAIN}",
             f"i32 {_TRANSPOSED if stmt.trans_b else _PLAIN}",
             *(f"i32 {size}" for size in sizes),
-            f"{t} {float_literal(1.0, stmt.dtype)}",
-            f"ptr {pointers[0]}",
-            f"i32 {lead[0]}",
-            f"ptr {pointers[1]}",
-            f"i32 {lead[1]}",
+            *(f"{kind} {value}" for pair in zip(pointers, lead, strict=True) for kind, value in zip(("ptr", "i32"), pair)),
             f"{t} {float_literal(stmt.beta, stmt.dtype)}",
-            f"ptr {pointers[2]}",
-            f"i32 {lead[2]}",
         ]
         text.do(f"call void {function}({', '.join(arguments)})")
     text.start(done)
+
+
+def _gemm_text(t: str) -> str:
+    entry = index("cblas_sgemm" if t == "float" else "cblas_dgemm")
+    one = float_literal(1.0, FLOAT64)
+    return f"""define internal void @{GEMM_PREFIX}{t}(ptr %rt, i32 %ta, i32 %tb, i32 %m, i32 %n, i32 %k,
+    ptr %a, i32 %lda, ptr %b, i32 %ldb, ptr %c, i32 %ldc, {t} %beta) nounwind noinline {{
+entry:
+  %fp = getelementptr inbounds ptr, ptr %rt, i64 {entry}
+  %f = load ptr, ptr %fp
+  call void %f(i32 {_ROW_MAJOR}, i32 %ta, i32 %tb, i32 %m, i32 %n, i32 %k, {t} {one}, ptr %a, i32 %lda,
+    ptr %b, i32 %ldb, {t} %beta, ptr %c, i32 %ldc)
+  ret void
+}}"""
 
 
 def _int32(frame: Frame, value: str) -> str:

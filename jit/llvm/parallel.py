@@ -22,6 +22,9 @@ WriteFunction: TypeAlias = Callable[[Frame, Storage, Sequence[Stmt]], None]
 
 CHUNKS_PER_THREAD = 4
 
+BODY_PREFIX = "pydsl.parallel."
+"""The functions of parallel loops have names that begin so."""
+
 # The environment: these words, then the captured values.
 _NEXT, _CHUNK, _START, _STOP, _RT, _SLOTS, _STATUS, _CAPTURED = range(0, 64, 8)
 
@@ -94,7 +97,7 @@ def _start_threads(frame: Frame, function: str, environment: str, count: str) ->
 def _body_function(frame: Frame, loop: For, write: WriteFunction) -> Frame:
     """The function that each thread runs: chunk after chunk."""
     unit = frame.unit
-    text = FunctionText(unit.module, f"pydsl.parallel.{loop.var.id}", "void", ["ptr %env"])
+    text = FunctionText(unit.module, f"{BODY_PREFIX}{unit.module.number()}", "void", ["ptr %env"])
     rt = text.entry_op(f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_RT}')}")
     slots = text.entry_op(
         f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_SLOTS}')}"

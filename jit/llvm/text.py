@@ -23,8 +23,14 @@ class ModuleText:
         self._attributes: dict[str, int] = {}
         self._kept: dict[str, None] = {}
         self._helpers: set[str] = set()
+        self._numbers = 0
 
     # --- pieces ---------------------------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """A number that is new in this module."""
+        self._numbers += 1
+        return self._numbers
 
     def declare(self, name: str, result: str, parameters: Sequence[str], attributes: str = "nounwind") -> str:
         """Declare an external function once; answers ``@name``."""
