@@ -144,6 +144,8 @@ class DistanceProof:
         least: Affine | None = _ZERO
         most: Affine | None = _ZERO
         for stride, low, high in moves:
+            if stride == 0:
+                continue
             if at_least(-stride, 0, self.symbols):
                 low, high = high, low
             elif not at_least(stride, 0, self.symbols):

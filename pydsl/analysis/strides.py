@@ -48,20 +48,29 @@ def side(form: Affine, loops: Collection[Symbol], ranges: LoopRanges, symbols: R
             coeffs[symbol] = coeff
             continue
         factor = getattr(symbol, "factor", None)
-        if factor is None or factor not in loops:
+        if factor is None:
             rest.append(term)
             continue
         stride: Affine = symbol.stride  # type: ignore[attr-defined]
         if varies(stride, loops):
             return None
-        products[factor] = products.get(factor, Affine.of(0)) + stride * coeff
+        if factor in loops:
+            products[factor] = products.get(factor, Affine.of(0)) + stride * coeff
+        else:
+            rest.append(term)
     integer, constant = _intervals(ranges, symbols)
     return Side(coeffs, products, Affine.linear(form.const, rest), integer, constant)
 
 
 def varies(form: Affine, loops: Collection[Symbol]) -> bool:
     """Whether a form changes with a loop variable."""
-    return any(symbol in loops or getattr(symbol, "factor", None) in loops for symbol, _ in form.terms)
+    for symbol, _ in form.terms:
+        if symbol in loops:
+            return True
+        factor = getattr(symbol, "factor", None)
+        if factor is not None and (factor in loops or varies(symbol.stride, loops)):  # type: ignore[attr-defined]
+            return True
+    return False
 
 
 def _intervals(ranges: LoopRanges, symbols: Ranges) -> tuple[dict[Symbol, Range], bool]:
