@@ -343,7 +343,25 @@ def _place(
                 return
             if _depends(item, statement, common):
                 break
+    if fuse and statement.kind is StatementKind.SCALAR:
+        items.insert(_earliest(items, statement, common), statement)
+        return
     items.append(_own_nest(statement, order))
+
+
+def _earliest(items: list[Item], statement: Statement, common: tuple[Var, ...]) -> int:
+    """Where a scalar may move up to, so that it does not stand between nests that could be one."""
+    needed = used_scalars(statement)
+    loads = any(True for _ in statement.loads())
+    position = len(items)
+    while position:
+        item = items[position - 1]
+        if isinstance(item, Statement) and item.scalar in needed:
+            break
+        if loads and _depends(item, statement, common):
+            break
+        position -= 1
+    return position
 
 
 def _own_nest(statement: Statement, order: list[tuple[Var, Affine]]) -> Item:
