@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from pydsl.jit.llvm.floats import is_nan
-from pydsl.jit.llvm.libm import PURE, call_math
+from pydsl.jit.llvm.libm import PURE, call_math, call_scalar_math
 from pydsl.jit.llvm.opcall import Emitter, OpCall
 from pydsl.jit.llvm.scalars import Value, float_literal, part_dtype, parts
 from pydsl.jit.llvm.text import FunctionText, suffix
@@ -75,8 +75,12 @@ class _Parts:
     def nan(self, x: str) -> str:
         return is_nan(self.b, self.t, x)
 
+    def size(self) -> str:
+        """The absolute value of the first operand."""
+        return call_math(self.b, "hypot", self.t, self.ar, self.ai)
+
     def math(self, name: str, *arguments: str) -> str:
-        return call_math(self.b, name, self.t, *arguments)
+        return call_scalar_math(self.b, name, self.t, *arguments)
 
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------
@@ -172,7 +176,7 @@ def _same(_b: FunctionText, call: OpCall) -> Value:
 
 def _absolute(b: FunctionText, call: OpCall) -> Value:
     p = _Parts(b, call)
-    return p.math("hypot", p.ar, p.ai)
+    return p.size()
 
 
 def _rint(b: FunctionText, call: OpCall) -> Value:
@@ -184,7 +188,7 @@ def _sign(b: FunctionText, call: OpCall) -> Value:
     """z / abs(z), 0 for 0; the direction of an infinite part, NaN if both are. The imaginary axis for what overflows."""
     p = _Parts(b, call)
     zero, nan, inf = p.lit(0.0), p.lit(math.nan), p.lit(math.inf)
-    size = p.math("hypot", p.ar, p.ai)
+    size = p.size()
     result: Pair = p.div(p.ar, size), p.div(p.ai, size)
     result = p.choose_pair(p.compare("oeq", size, zero), (zero, zero), result)
     inf_r, inf_i = p.compare("oeq", p.abs(p.ar), inf), p.compare("oeq", p.abs(p.ai), inf)

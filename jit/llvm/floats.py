@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from pydsl.jit.llvm.libm import call_math
+from pydsl.jit.llvm.libm import call_math, call_scalar_math
 from pydsl.jit.llvm.opcall import Emitter, OpCall
 from pydsl.jit.llvm.scalars import Value, bits_type, float_literal, llvm_type
 from pydsl.jit.llvm.text import FunctionText
@@ -272,8 +272,8 @@ def _log_add_exp(exp: str, log1p: str | None, equal: float) -> Emitter:
         difference = b.op(f"fsub {t} {x}, {y}")
         first = b.op(f"fcmp ogt {t} {difference}, {_lit(call, 0.0)}")
         larger = b.op(f"select i1 {first}, {t} {x}, {t} {y}")
-        small = call_math(b, exp, t, b.op(f"fneg {t} {b.intrinsic('fabs', t, difference)}"))
-        rest = call_math(b, "log1p", t, small)
+        small = call_scalar_math(b, exp, t, b.op(f"fneg {t} {b.intrinsic('fabs', t, difference)}"))
+        rest = call_scalar_math(b, "log1p", t, small)
         if log1p is None:
             rest = b.op(f"fmul {t} {rest}, {_lit(call, math.log2(math.e))}")
         result = b.op(f"fadd {t} {larger}, {rest}")

@@ -9,6 +9,11 @@ PURE = "nounwind willreturn memory(none)"
 """Attributes of a math function: errno is not looked at, and the floating-point environment is the default one."""
 
 
+def call_scalar_math(b: FunctionText, name: str, type_: str, *arguments: str) -> str:
+    """The C library's own function, with its precision, where several results are combined and errors would add up."""
+    return b.call(type_, name if type_ == "double" else f"{name}f", [f"{type_} {x}" for x in arguments], PURE)
+
+
 def call_math(b: FunctionText, name: str, type_: str, *arguments: str) -> str:
     """The math function with this C name, on ``float`` or ``double`` arguments of one type."""
     default = MathFunction(name if type_ == "double" else f"{name}f")
