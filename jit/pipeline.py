@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydsl import knobs
 from pydsl.frontend.failures import NeedStatic
@@ -42,6 +42,10 @@ from pydsl.loops.schedule.auto import ScheduleReport, schedule
 from pydsl.lowering.function import Lowered, lower_function
 from pydsl.lowering.memory import MemoryPlan, plan_memory
 from pydsl.transforms.dce import eliminate_dead_code
+
+if TYPE_CHECKING:
+    from pydsl.report.explain import Explanation
+    from pydsl.report.graph import Graph
 
 
 @dataclass
@@ -74,6 +78,33 @@ class Compilation:
     def asm(self) -> str:
         """Assembly of this machine."""
         return assembly(self.llvm)
+
+    # reports are loaded when somebody asks for one
+
+    def explain(self) -> Explanation:
+        """What was done, in words."""
+        from pydsl.report.explain import explain  # noqa: PLC0415
+
+        return explain(self)
+
+    def graph(self) -> Graph:
+        """The operation graph."""
+        from pydsl.report.graph import graph  # noqa: PLC0415
+
+        return graph(self)
+
+    def inspect(self, stage: str = "stages") -> str:
+        """The text of one stage."""
+        from pydsl.report.stages import inspect  # noqa: PLC0415
+
+        return inspect(self, stage)
+
+    def announce(self) -> None:
+        """Logs and dumps it as the knobs say."""
+        if knobs.LOG.get() != "off" or knobs.DUMP.get().stages:
+            from pydsl.report.output import announce  # noqa: PLC0415
+
+            announce(self)
 
 
 class _Stages:
@@ -118,6 +149,7 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     text: str = stage("emit", emit_kernel, loops, host_target())
     spec = specialization(request, traced, lowered)
     compilation = Compilation(request, function, lowered, loops, plan, report, text, stage.times)
+    compilation.announce()
     return CompiledSpecialization(spec, text, optimize, report=compilation)
 
 
