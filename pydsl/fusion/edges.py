@@ -82,8 +82,8 @@ def _guard_edges(statements: Sequence[Statement]) -> list[Edge]:
 
 def _guards(first: Statement, second: Statement) -> bool:
     """Whether a check orders the two, memory and scalars left aside."""
-    without = [Statement(s.kind, buffer=s.buffer, value=None, terms=s.terms) for s in (first, second)]
-    return must_follow(*without) or (
+    bare_first, bare_second = (Statement(s.kind, buffer=s.buffer, terms=s.terms) for s in (first, second))
+    return must_follow(bare_first, bare_second) or (
         first.kind is StatementKind.CHECK and any(access.whole for access in reads(second))
     )
 

@@ -306,9 +306,8 @@ def _traffic_text(x: Explanation) -> Iterator[str]:
     found = x.traffic
     about = "about " if found.rough else ""
     ratio = f" ({found.moved / found.least:.2f} times)" if found.least else ""
-    yield from _item(
-        f"{about}{names.size(found.moved)}; reading each input and writing each output once: {names.size(found.least)}{ratio}"
-    )
+    least = f"reading each input and writing each output once: {names.size(found.least)}{ratio}"
+    yield from _item(f"{about}{names.size(found.moved)}; {least}")
     if len(found.kernels) > 1:
         for number, touched in sorted(found.kernels.items()):
             name = f"kernel {number}" if number else "outside of kernels"

@@ -1,7 +1,7 @@
 """Which bytes accesses touch, exactly: byte masks of constant regions, for reports only.
 
-A :class:`Footprint` is a set of bytes of one memory. Regions that are not constant, or memories that are too large for a
-mask, make it *rough*: then sizes are those of the region alone, and unions are bounded by the size of the memory.
+A :class:`Footprint` is a set of bytes of one memory. Regions that are not constant, or memories that are too large for
+a mask, make it *rough*: then sizes are those of the region alone, and unions are bounded by the size of the memory.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from pydsl.report import names
-from pydsl.report.kernels import kernel_facts, kept_storages
+from pydsl.report.kernels import kept_storages, kernel_facts
 from pydsl.report.opgraph import GraphCluster, GraphNode, OpGraph, op_graph
 from pydsl.report.record import Compilation
 from pydsl.report.svg import KERNEL_COLOURS, LINK_STYLES, NODE_COLOURS, draw

@@ -1,8 +1,8 @@
 """The operation graph of a function: what is drawn by :mod:`pydsl.report.graph` and listed by the text form.
 
-Nodes are operations of the tensor IR, arguments, new arrays and results; clusters are kernels (fusion groups) and structured
-control flow. A read is linked to the writes whose data may arrive there (RAW), through a *view* node where it is a part or
-another shape; WAR and WAW links are those that no path of others implies.
+Nodes are operations of the tensor IR, arguments, new arrays and results; clusters are kernels (fusion groups) and
+structured control flow. A read is linked to the writes whose data may arrive there (RAW), through a *view* node where
+it is a part or another shape; WAR and WAW links are those that no path of others implies.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 SWEEPS = 12
 
@@ -32,10 +32,11 @@ class LineLike(Protocol):
     off_target: float
 
 
+N = TypeVar("N", bound=NodeLike)
 Neighbours = dict[int, list[tuple[NodeLike, float, float]]]
 
 
-def order_layers(layers: list[list[NodeLike]], lines: Sequence[LineLike]) -> None:  # type: ignore[type-arg,unused-ignore]
+def order_layers(layers: list[list[N]], lines: Sequence[LineLike]) -> None:
     """Orders each layer, in place, for few crossings: sweeps of barycentres, the best order is kept."""
     up, down = _neighbours(lines)
     _number(layers)

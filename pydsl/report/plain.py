@@ -1,8 +1,8 @@
 """What plain NumPy would allocate for the same program: the arrays that its operations return.
 
-Operations with one place in the source are one NumPy call (a `clip` is two operations, a conversion inside of a ufunc is
-none of its own), so an array that only operations of its own place use is not counted. An array lives until its last use:
-a program that keeps it in a variable keeps it longer.
+Operations with one place in the source are one NumPy call (a `clip` is two operations, a conversion inside of a ufunc
+is none of its own), so an array that only operations of its own place use is not counted. An array lives until its last
+use: a program that keeps it in a variable keeps it longer.
 """
 
 from __future__ import annotations
@@ -91,8 +91,10 @@ def _trips(op: Op, found: PlainMemory) -> int:
     if op.name == "if":
         return 1
     if op.name == "for":
-        bounds = [v.owner.attrs.get("value") if isinstance(v.owner, Op) else None for v in op.operands[:2]]
-        if all(isinstance(b, int) for b in bounds):
-            return len(range(bounds[0], bounds[1], op.attrs["step"]))
+        start, stop = (
+            v.owner.attrs.get("value") if isinstance(v.owner, Op) else None for v in op.operands[:2]
+        )
+        if isinstance(start, int) and isinstance(stop, int):
+            return len(range(start, stop, op.attrs["step"]))
     found.rough = True
     return 1

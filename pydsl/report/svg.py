@@ -134,7 +134,8 @@ def _leaf(node: GraphNode, box: Box) -> list[str]:
 
 
 def _text(x: float, y: float, text: str, size: float, ink: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="middle" fill="{ink}"{more}>{escape(text)}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="middle"'
+    return f'<text {place} fill="{ink}"{more}>{escape(text)}</text>'
 
 
 def tooltip(node: GraphNode) -> str:
@@ -165,7 +166,8 @@ def _clusters(box: Box) -> tuple[list[str], list[str]]:
             fill = "#fafbfc"
             style = f'fill="{fill}" stroke="{line}" stroke-width="1.2" stroke-dasharray="7 4"'
         frames.append(
-            f'<rect x="{child.x:.1f}" y="{child.y:.1f}" width="{child.width:.1f}" height="{child.height:.1f}" rx="9" {style}/>'
+            f'<rect x="{child.x:.1f}" y="{child.y:.1f}" width="{child.width:.1f}" height="{child.height:.1f}"'
+            f' rx="9" {style}/>'
         )
         tip = "\n".join([cluster.title, *cluster.notes])
         start = (
@@ -270,7 +272,8 @@ def _legend(graph: OpGraph) -> tuple[list[str], float, float]:
             out.append(f'<g transform="translate({x:.1f} {row * 20 + 8})">')
             out += marks
             out.append(
-                f'<text x="42" y="4" font-size="11" font-family="{escape(_SANS)}" fill="#4a5563">{escape(meaning)}</text></g>'
+                f'<text x="42" y="4" font-size="11" font-family="{escape(_SANS)}" fill="#4a5563">'
+                f"{escape(meaning)}</text></g>"
             )
         columns.append(max(len(meaning) for _, meaning in column) * 6.0 + 66)
         x += columns[-1]
@@ -281,4 +284,5 @@ def _swatch(kind: str, weight: float = 1.0, dashed: bool = False) -> str:
     fill, line, _ = NODE_COLOURS[kind]
     radius = 7 if kind in _PILLS else 3
     extra = ' stroke-dasharray="3 3" opacity="0.55"' if dashed else ""
-    return f'<rect x="4" y="-7" width="26" height="14" rx="{radius}" fill="{fill}" stroke="{line}" stroke-width="{weight}"{extra}/>'
+    paint = f'fill="{fill}" stroke="{line}" stroke-width="{weight}"'
+    return f'<rect x="4" y="-7" width="26" height="14" rx="{radius}" {paint}{extra}/>'

@@ -1,7 +1,8 @@
 """Bytes that a compiled function moves: by kernel, and the least that any program for the same task would move.
 
-Counted on the final loop IR. A kernel reads and writes each byte once, however often its loops come back to it: what is
-read again soon comes from a cache. So the sums are the traffic of a memory that is far away, which is what fusion saves.
+Counted on the final loop IR. A kernel reads and writes each byte once, however often its loops come back to it: what
+is read again soon comes from a cache. So the sums are the traffic of a memory that is far away, which is what fusion
+saves.
 """
 
 from __future__ import annotations
