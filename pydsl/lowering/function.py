@@ -408,6 +408,8 @@ class _FunctionLowering:
             case "break":
                 assert loop is not None
                 return [*loop.leave(self, op.operands), Break()]
+            case "yield":
+                return []  # the operation around it assigns the values
             case "continue":
                 assert loop is not None
                 return [*loop.next(self, op.operands), Continue()]
