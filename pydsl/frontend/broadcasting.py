@@ -41,7 +41,11 @@ def shape_text(shape: Sequence[Affine], comma: str = ",") -> str:
 
 def mismatch_text(shapes: Sequence[Sequence[Affine]]) -> str:
     """NumPy's message for operands that do not broadcast."""
-    return "operands could not be broadcast together with shapes " + " ".join(shape_text(s) for s in shapes) + " "
+    return (
+        "operands could not be broadcast together with shapes "
+        + " ".join(shape_text(s) for s in shapes)
+        + " "
+    )
 
 
 def result_axis_order(shape: Dims, operands: Sequence[tuple[Dims, Dims]]) -> tuple[int, ...]:
@@ -64,11 +68,32 @@ def result_axis_order(shape: Dims, operands: Sequence[tuple[Dims, Dims]]) -> tup
     if all(_descending(row) for row in rows):
         return tuple(range(rank))
     order = list(range(rank - 1, -1, -1))  # fastest first, as nditer keeps it
-    for start in range(1, rank):
+    return tuple(reversed(_inserted(order, lambda placed, axis: _slower(rows, placed, axis))))
+
+
+def joined_axis_order(operands: Sequence[tuple[Dims, Dims]]) -> tuple[int, ...]:
+    """Axes from slowest to fastest of the result of ``concatenate``: sorted by the strides of all arrays."""
+
+    def faster(placed: int, axis: int) -> bool | None:
+        verdict: bool | None = None
+        for dims, strides in operands:
+            if not (is_one(dims[axis]) or is_one(dims[placed])):
+                if magnitude(strides[axis]) <= magnitude(strides[placed]):
+                    verdict = False
+                elif verdict is None:
+                    verdict = True
+        return verdict
+
+    return tuple(_inserted(list(range(len(operands[0][0]))), faster))
+
+
+def _inserted(order: list[int], before: Callable[[int, int], bool | None]) -> list[int]:
+    """NumPy's stable insertion sort of axes; ``before(placed, axis)``: whether ``axis`` goes before ``placed``."""
+    for start in range(1, len(order)):
         axis = order[start]
         position = start
         for probe in range(start - 1, -1, -1):
-            verdict = _slower(rows, order[probe], axis)
+            verdict = before(order[probe], axis)
             if verdict is None:
                 continue
             if not verdict:
@@ -76,7 +101,7 @@ def result_axis_order(shape: Dims, operands: Sequence[tuple[Dims, Dims]]) -> tup
             position = probe
         if position != start:
             order.insert(position, order.pop(start))
-    return tuple(reversed(order))
+    return order
 
 
 def _descending(row: list[int]) -> bool:
@@ -112,7 +137,9 @@ def keep_order(shape: Dims, strides: Dims) -> tuple[int, ...]:
     return tuple(order)
 
 
-def ordered_strides(shape: Dims, itemsize: int, order: Sequence[int], multiply: Callable[[Affine, Affine], Affine]) -> Dims:
+def ordered_strides(
+    shape: Dims, itemsize: int, order: Sequence[int], multiply: Callable[[Affine, Affine], Affine]
+) -> Dims:
     """Strides of a new array whose axes run in ``order`` from slowest to fastest."""
     strides = [ZERO] * len(shape)
     step = Affine.of(itemsize)
@@ -125,7 +152,10 @@ def ordered_strides(shape: Dims, itemsize: int, order: Sequence[int], multiply: 
 
 
 def is_packed(
-    shape: Sequence[Affine], strides: Sequence[Affine], itemsize: int, multiply: Callable[[Affine, Affine], Affine]
+    shape: Sequence[Affine],
+    strides: Sequence[Affine],
+    itemsize: int,
+    multiply: Callable[[Affine, Affine], Affine],
 ) -> bool:
     """Whether the array is C-contiguous (reverse both for F)."""
     if any(is_zero(dim) for dim in shape):
@@ -141,7 +171,12 @@ def is_packed(
 
 
 def reshaped_strides(
-    shape: Dims, strides: Dims, new_shape: Dims, itemsize: int, fortran: bool, multiply: Callable[[Affine, Affine], Affine]
+    shape: Dims,
+    strides: Dims,
+    new_shape: Dims,
+    itemsize: int,
+    fortran: bool,
+    multiply: Callable[[Affine, Affine], Affine],
 ) -> Dims | None:
     """Strides of a view of the new shape, or None where NumPy has to copy (``_attempt_nocopy_reshape``)."""
     old = [(d, s) for d, s in zip(shape, strides, strict=True) if not is_one(d)]
@@ -179,7 +214,9 @@ def reshaped_strides(
     return tuple(new)
 
 
-def _mergeable(group: list[tuple[Affine, Affine]], fortran: bool, multiply: Callable[[Affine, Affine], Affine]) -> bool:
+def _mergeable(
+    group: list[tuple[Affine, Affine]], fortran: bool, multiply: Callable[[Affine, Affine], Affine]
+) -> bool:
     """Whether a run of axes can be walked as one."""
     for (outer_dim, outer), (inner_dim, inner) in zip(group, group[1:], strict=False):
         if fortran:

@@ -205,7 +205,10 @@ class Builder(Contractions):
         return (Affine.of(len(value)), *first)
 
     def _nest_dtype(self, value: Operand) -> DType:
-        leaves = [dtypes.dtype_of(leaf) if not isinstance(leaf, np.ndarray) else leaf.dtype for leaf in _leaves(value)]
+        leaves = [
+            dtypes.dtype_of(leaf) if not isinstance(leaf, np.ndarray) else leaf.dtype
+            for leaf in _leaves(value)
+        ]
         return dtypes.result_type(*leaves) if leaves else dtypes.FLOAT64
 
     def _fill(self, target: Value, value: Operand) -> None:

@@ -44,7 +44,10 @@ class Contractions(Reductions):
         type_ = self.tensor_type(work, [dims[label] for label in out])
         operands = (self.cast(a, work), self.cast(b, work))
         names = {label: k for k, label in enumerate(dict.fromkeys((*a_labels, *b_labels)))}
-        labels = {key: tuple(map(names.__getitem__, side)) for key, side in (("a", a_labels), ("b", b_labels), ("out", out))}
+        labels = {
+            key: tuple(map(names.__getitem__, side))
+            for key, side in (("a", a_labels), ("b", b_labels), ("out", out))
+        }
         result = self.value(CONTRACT, operands, type_, bounds=(None, None), **labels)
         if dtype.kind == "b":
             return self.truth_tensor(result)
@@ -70,7 +73,9 @@ class Contractions(Reductions):
             return value, labels
         return self.squeeze(value, tuple(unit)), tuple([x for k, x in enumerate(labels) if k not in unit])
 
-    def _summed_alone(self, value: Value, labels: Labels, needed: set[int], dtype: DType) -> tuple[Value, Labels]:
+    def _summed_alone(
+        self, value: Value, labels: Labels, needed: set[int], dtype: DType
+    ) -> tuple[Value, Labels]:
         """Sum over the axes whose label nobody else has."""
         axes = tuple([k for k, label in enumerate(labels) if label not in needed])
         if not axes:
@@ -79,7 +84,9 @@ class Contractions(Reductions):
         kind = "any" if dtype.kind == "b" else "sum"
         return self._reduced(kind, value, axes, work, False), tuple([x for x in labels if x in needed])
 
-    def _product(self, a: Value, a_labels: Labels, b: Value, b_labels: Labels, out: Labels, dtype: DType) -> Value:
+    def _product(
+        self, a: Value, a_labels: Labels, b: Value, b_labels: Labels, out: Labels, dtype: DType
+    ) -> Value:
         """A contraction that sums over nothing: a broadcast product."""
         sides = [self._arranged(v, labels, out) for v, labels in ((a, a_labels), (b, b_labels))]
         return self.reducible(self.ufunc(np.multiply, [self.cast(side, dtype) for side in sides]))
@@ -149,7 +156,9 @@ class Contractions(Reductions):
         x, y = self.ravel(self.reducible(a)), self.ravel(self.reducible(b))
         if x.tensor.dtype.kind == "c":
             x = self.ufunc(np.conjugate, (x,))
-        return self.finish(self.contract_axes(x, (0,), y, (0,), "cannot reshape array of different sizes"), None)
+        return self.finish(
+            self.contract_axes(x, (0,), y, (0,), "cannot reshape array of different sizes"), None
+        )
 
     def inner(self, a: Operand, b: Operand) -> Operand:
         """``np.inner``: last axes."""
@@ -206,7 +215,9 @@ class Contractions(Reductions):
             raise Unsupported("np.einsum with lists of axes", "a subscripts string")
         values = [self.reducible(operand) for operand in operands]
         inputs, output = _parse_subscripts(subscripts, [v.tensor.rank for v in values])
-        target = dtypes.result_type(*[v.tensor.dtype for v in values]) if dtype is None else dtypes.as_dtype(dtype)
+        target = (
+            dtypes.result_type(*[v.tensor.dtype for v in values]) if dtype is None else dtypes.as_dtype(dtype)
+        )
         terms = [self._diagonals(v, labels) for v, labels in zip(values, inputs, strict=True)]
         value, labels = terms[0]
         if len(terms) == 1:
@@ -221,7 +232,9 @@ class Contractions(Reductions):
             value, labels = self.contract(value, labels, other, other_labels, kept, target), kept
         return self.finish(value, out)
 
-    def _einsum_one(self, value: Value, labels: Labels, output: Labels, dtype: DType, out: Operand) -> Operand:
+    def _einsum_one(
+        self, value: Value, labels: Labels, output: Labels, dtype: DType, out: Operand
+    ) -> Operand:
         summed, kept = self._summed_alone(value, labels, set(output), dtype)
         turned = self.transpose(summed, [kept.index(label) for label in output])
         if turned.tensor.storage is value.tensor.storage and turned.tensor.dtype == dtype and out is None:
@@ -242,7 +255,9 @@ class Contractions(Reductions):
                 strides[label] = strides[label] + stride
             else:
                 shape[label], strides[label] = dim, stride
-        return self.view(value, list(shape.values()), list(strides.values()), old.offset, "diagonal"), tuple(shape)
+        return self.view(value, list(shape.values()), list(strides.values()), old.offset, "diagonal"), tuple(
+            shape
+        )
 
     def _check_labels(self, a: Value, a_labels: Labels, b: Value, b_labels: Labels) -> None:
         sizes = dict(zip(a_labels, a.tensor.shape, strict=True))
@@ -274,7 +289,9 @@ def _parse_subscripts(subscripts: str, ranks: Sequence[int]) -> tuple[list[Label
     if arrow:
         named = right.replace("...", "")
         if len(set(named)) != len(named):
-            raise NumpyError(ValueError, "einstein sum subscripts string includes output subscript multiple times")
+            raise NumpyError(
+                ValueError, "einstein sum subscripts string includes output subscript multiple times"
+            )
         head, found, tail = right.partition("...")
         output = (*map(ord, head), *(ellipsis if found else ()), *map(ord, tail))
         known = {label for labels in inputs for label in labels}
@@ -305,5 +322,3 @@ def _term_labels(term: str, rank: int, position: int) -> Labels:
         )
         raise NumpyError(ValueError, message)
     return (*map(ord, head), *range(named - rank, 0), *map(ord, tail))
-
-

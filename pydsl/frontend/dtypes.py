@@ -52,7 +52,9 @@ def as_dtype(spec: Any) -> DType:
         raise NumpyError(TypeError, str(error)) from error
     found = _CANONICAL.get(dtype.str)
     if found is None:
-        raise Unsupported(f"dtype {dtype}", "use bool, an integer, float16/32/64 or complex64/128 in native byte order")
+        raise Unsupported(
+            f"dtype {dtype}", "use bool, an integer, float16/32/64 or complex64/128 in native byte order"
+        )
     return found
 
 
@@ -98,7 +100,11 @@ def dtype_of(value: Any) -> DType:
 
 @lru_cache(maxsize=4096)
 def resolve(
-    ufunc: np.ufunc, inputs: tuple[Promoted, ...], out: DType | None = None, dtype: DType | None = None, casting: str = "same_kind"
+    ufunc: np.ufunc,
+    inputs: tuple[Promoted, ...],
+    out: DType | None = None,
+    dtype: DType | None = None,
+    casting: str = "same_kind",
 ) -> tuple[DType, ...]:
     """The dtypes of the loop that NumPy would run.
 
@@ -130,7 +136,9 @@ def result_type(*inputs: Promoted) -> DType:
 def can_cast(source: Promoted, target: DType, casting: str) -> bool:
     if isinstance(source, np.dtype):
         return bool(np.can_cast(source, target, casting=casting))  # type: ignore[arg-type]
-    return bool(np.can_cast(np.dtype(source), target, casting="same_kind" if casting != "unsafe" else "unsafe"))
+    return bool(
+        np.can_cast(np.dtype(source), target, casting="same_kind" if casting != "unsafe" else "unsafe")
+    )
 
 
 @lru_cache(maxsize=4096)

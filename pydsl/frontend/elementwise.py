@@ -26,7 +26,12 @@ from pydsl.ir.types import BOOL
 
 _SPELLED: dict[str, str] = {"degrees": "rad2deg", "radians": "deg2rad"}
 _COMPARISONS = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
-_MIRRORED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
+_MIRRORED = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
 
 #: What an arithmetic loop on bools computes.
 _BOOL_LOOPS = {
@@ -158,7 +163,12 @@ class Elementwise(Writes):
         if isinstance(value, Value):
             if value.type.dtype == dtype and value.is_tensor:
                 return value
-            if not value.is_tensor and value.scalar.weak and value.scalar.dtype.kind == "i" and dtype.kind in "iu":
+            if (
+                not value.is_tensor
+                and value.scalar.weak
+                and value.scalar.dtype.kind == "i"
+                and dtype.kind in "iu"
+            ):
                 self.check_integer_fits(value, dtype)
             return self.cast(value, dtype)
         if isinstance(value, np.generic):
@@ -304,7 +314,9 @@ class Elementwise(Writes):
             self.store_where(out, self._spread(self.to_mask(mask), common), ready)
         return out
 
-    def _out_shape(self, shape: tuple[Affine, ...], shapes: Sequence[tuple[Affine, ...]]) -> tuple[Affine, ...]:
+    def _out_shape(
+        self, shape: tuple[Affine, ...], shapes: Sequence[tuple[Affine, ...]]
+    ) -> tuple[Affine, ...]:
         common = self.broadcast_shape(shapes)
         if len(common) != len(shape) or any(
             rules.is_one(mine) and not rules.is_one(dim) for mine, dim in zip(shape, common, strict=True)

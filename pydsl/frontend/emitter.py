@@ -73,7 +73,12 @@ class Emitter:
         return op
 
     def value(
-        self, record: OpRecord, operands: Sequence[Value], result: Type, bounds: Bounds = (None, None), **attrs: Any
+        self,
+        record: OpRecord,
+        operands: Sequence[Value],
+        result: Type,
+        bounds: Bounds = (None, None),
+        **attrs: Any,
     ) -> Value:
         """Append one operation with one result; the result."""
         value = Value(result, "", bounds)
@@ -131,13 +136,19 @@ class Emitter:
         self.function.storages.append(storage)
         return storage
 
-    def _array_reference(self, array: np.ndarray[Any, Any], origin: Origin, name: str, writeable: bool) -> Value:
+    def _array_reference(
+        self, array: np.ndarray[Any, Any], origin: Origin, name: str, writeable: bool
+    ) -> Value:
         dtype = dtypes.as_dtype(array.dtype)
         storage = self.new_storage(dtype, Affine.of(array.nbytes), name, origin)
         storage.writeable = writeable
         storage.data = array
         type_ = TensorType(
-            dtype, tuple(map(Affine.of, array.shape)), tuple(map(Affine.of, array.strides)), Affine.of(0), storage
+            dtype,
+            tuple(map(Affine.of, array.shape)),
+            tuple(map(Affine.of, array.strides)),
+            Affine.of(0),
+            storage,
         )
         return self.value(CONSTANT_ARRAY, (), type_)
 

@@ -49,7 +49,9 @@ class IndexMath(Emitter):
         if not isinstance(value, Value):
             if isinstance(value, (int, np.integer)):
                 return Affine.of(int(value))
-            raise NumpyError(TypeError, f"'{type(value).__name__}' object cannot be interpreted as an integer")
+            raise NumpyError(
+                TypeError, f"'{type(value).__name__}' object cannot be interpreted as an integer"
+            )
         if value.is_tensor:
             tensor = value.tensor
             if tensor.rank or tensor.dtype.kind not in "iu":
@@ -184,7 +186,9 @@ class IndexMath(Emitter):
                     continue
                 if left is None or right is None:
                     symbol = right if left is None else left
-                    total = total + (Affine.of(c * d) if symbol is None else Affine.linear(0, ((symbol, c * d),)))
+                    total = total + (
+                        Affine.of(c * d) if symbol is None else Affine.linear(0, ((symbol, c * d),))
+                    )
                 else:
                     total = total + Affine.linear(0, ((self._monomial(left, right), c * d),))
         return total
@@ -277,7 +281,9 @@ class IndexMath(Emitter):
             return _ZERO
         low, high = self.index_bounds(b)
         positive = low is not None and low > 0
-        return self._index_op("remainder", a, b, (0, None if high is None else high - 1) if positive else _OPEN)
+        return self._index_op(
+            "remainder", a, b, (0, None if high is None else high - 1) if positive else _OPEN
+        )
 
     def min_index(self, a: Affine, b: Affine) -> Affine:
         """The smaller; one of the two where bounds decide."""

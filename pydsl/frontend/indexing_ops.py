@@ -64,16 +64,23 @@ class Indexing(Elementwise):
         value = self.constant_array(array) if array.ndim else self.constant(int(array))
         return self.mark_in_range(value, size) if array.ndim else value
 
-    def _aligned(self, indices: Sequence[Operand], sizes: Sequence[Affine], axes: Sequence[int]) -> list[Value]:
+    def _aligned(
+        self, indices: Sequence[Operand], sizes: Sequence[Affine], axes: Sequence[int]
+    ) -> list[Value]:
         """The indices, checked, as int64 tensors of one shape."""
-        values = [self.checked_index(i, size, axis) for i, size, axis in zip(indices, sizes, axes, strict=True)]
+        values = [
+            self.checked_index(i, size, axis) for i, size, axis in zip(indices, sizes, axes, strict=True)
+        ]
         shapes = [v.tensor.shape for v in values if v.is_tensor]
         if not shapes:
             return [self.scalar_tensor(v) for v in values]
         message = "shape mismatch: indexing arrays could not be broadcast together with shapes "
         message += " ".join(rules.shape_text(s) for s in shapes) + " "
         shape = self.broadcast_shape(shapes, message)
-        return [self._kept_range(v, self.broadcast_to(v if v.is_tensor else self.scalar_tensor(v), shape)) for v in values]
+        return [
+            self._kept_range(v, self.broadcast_to(v if v.is_tensor else self.scalar_tensor(v), shape))
+            for v in values
+        ]
 
     @staticmethod
     def _kept_range(value: Value, spread: Value) -> Value:
@@ -97,7 +104,9 @@ class Indexing(Elementwise):
         shape = self._picked_shape(old.shape, rest, picked, position)
         layout: Sequence[int] | None = None
         if order == "K":
-            walk = rules.keep_order(tuple([old.shape[k] for k in rest]), tuple([old.strides[k] for k in rest]))
+            walk = rules.keep_order(
+                tuple([old.shape[k] for k in rest]), tuple([old.strides[k] for k in rest])
+            )
             depth = len(picked)
             layout = [*range(position, position + depth), *(k if k < position else k + depth for k in walk)]
         type_ = self.tensor_type(old.dtype, shape, layout)
@@ -127,7 +136,11 @@ class Indexing(Elementwise):
         shape = self._picked_shape(old.shape, rest, aligned[0].tensor.shape, position)
         ready = self._index_value(dst, value, shape)
         self.emit(
-            SCATTER, (dst, ready, *aligned), axes=tuple(axes), position=position, accumulate=accumulate and accumulate.__name__
+            SCATTER,
+            (dst, ready, *aligned),
+            axes=tuple(axes),
+            position=position,
+            accumulate=accumulate and accumulate.__name__,
         )
 
     def _index_value(self, dst: Value, value: Operand, shape: tuple[Affine, ...]) -> Value:

@@ -56,7 +56,9 @@ class Reductions(Indexing):
     ) -> Operand:
         """A reduction (kind: a key of :data:`pydsl.ir.ops.compute.REDUCTIONS`) with NumPy's accumulator dtype."""
         source = self.reducible(tensor)
-        target = self._result_dtype(kind, source.tensor.dtype, None if dtype is None else dtypes.as_dtype(dtype))
+        target = self.result_dtype(
+            kind, source.tensor.dtype, None if dtype is None else dtypes.as_dtype(dtype)
+        )
         if where is not True:
             source = self._masked(kind, source, where, initial)
         axes = self.normalize_axes(axis, source.tensor.rank)
@@ -81,7 +83,7 @@ class Reductions(Indexing):
         return self.scalar_tensor(tensor)
 
     @staticmethod
-    def _result_dtype(kind: str, source: DType, dtype: DType | None) -> DType:
+    def result_dtype(kind: str, source: DType, dtype: DType | None) -> DType:
         if kind in ("any", "all"):
             return dtypes.BOOL_DTYPE
         if dtype is not None:
@@ -145,9 +147,7 @@ class Reductions(Indexing):
             return True if b else a
         return self.scalar_op("logical_or", (a, b), BOOL)
 
-    def _reduced(
-        self, kind: str, source: Value, axes: Sequence[int], dtype: DType, keepdims: bool
-    ) -> Value:
+    def _reduced(self, kind: str, source: Value, axes: Sequence[int], dtype: DType, keepdims: bool) -> Value:
         """The ``reduce`` op on a converted operand; a tensor (0-d when everything is reduced)."""
         old = source.tensor
         operand = source
@@ -202,9 +202,7 @@ class Reductions(Indexing):
             message = f"output parameter has the wrong number of dimensions: expected {len(shape)}, got {out.tensor.rank}"
             raise NumpyError(ValueError, message)
         if not dtypes.can_cast(result.type.dtype, out.tensor.dtype, "same_kind"):
-            message = (
-                f"Cannot cast array data from {result.type.dtype!r} to {out.tensor.dtype!r} according to the rule 'same_kind'"
-            )
+            message = f"Cannot cast array data from {result.type.dtype!r} to {out.tensor.dtype!r} according to the rule 'same_kind'"
             raise NumpyError(TypeError, message)
         for mine, wanted in zip(shape, out.tensor.shape, strict=True):
             self.require_equal(mine, wanted, "output array does not match result of reduction")
@@ -259,7 +257,12 @@ class Reductions(Indexing):
         return self.product_index([source.tensor.shape[k] for k in axes])
 
     def mean(
-        self, tensor: Operand, axis: Operand = None, dtype: Any = None, out: Operand = None, keepdims: bool = False
+        self,
+        tensor: Operand,
+        axis: Operand = None,
+        dtype: Any = None,
+        out: Operand = None,
+        keepdims: bool = False,
     ) -> Operand:
         """``np.mean``."""
         source = self.reducible(tensor)

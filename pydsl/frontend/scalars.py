@@ -73,7 +73,9 @@ class Scalars(IndexMath):
         """
         rank = max(_RANK[dtypes.dtype_of(a).kind], _RANK[dtypes.dtype_of(b).kind])
         if op in ("and", "or", "xor") and rank == 0:
-            return self.scalar_op(f"bitwise_{op}", (self.convert_scalar(a, BOOL), self.convert_scalar(b, BOOL)), BOOL)
+            return self.scalar_op(
+                f"bitwise_{op}", (self.convert_scalar(a, BOOL), self.convert_scalar(b, BOOL)), BOOL
+            )
         if op in _COMPARISONS:
             return self._compare(op, a, b, rank)
         if op == "truediv":
@@ -86,7 +88,9 @@ class Scalars(IndexMath):
         if rank <= 1:
             return self.compare_index(op, self.as_affine(a), self.as_affine(b))
         if rank == 3 and op not in ("eq", "ne"):
-            raise NumpyError(TypeError, f"'{_SYMBOLS[op]}' not supported between instances of 'complex' and 'complex'")
+            raise NumpyError(
+                TypeError, f"'{_SYMBOLS[op]}' not supported between instances of 'complex' and 'complex'"
+            )
         type_ = _KIND_TYPES[rank]
         operands = (self.convert_scalar(a, type_), self.convert_scalar(b, type_))
         return self.scalar_op(OPERATOR_UFUNCS[op].__name__, operands, BOOL)
@@ -102,7 +106,9 @@ class Scalars(IndexMath):
         if op == "mul":
             return self.scalar_from_affine(self.mul_index(x, y))
         if op in ("floordiv", "mod"):
-            self.check(self.compare_index("ne", y, self.as_affine(0)), ZeroDivisionError, _zero_message(op, 1, 0))
+            self.check(
+                self.compare_index("ne", y, self.as_affine(0)), ZeroDivisionError, _zero_message(op, 1, 0)
+            )
             divide = self.floordiv_index if op == "floordiv" else self.mod_index
             return self.scalar_from_affine(divide(x, y))
         if op in ("lshift", "rshift"):
@@ -133,7 +139,10 @@ class Scalars(IndexMath):
         if op not in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow") or (
             rank == 3 and op in ("floordiv", "mod")
         ):
-            names = [_KIND_TYPES[_RANK[dtypes.dtype_of(v).kind]].dtype.type(0).item().__class__.__name__ for v in (a, b)]
+            names = [
+                _KIND_TYPES[_RANK[dtypes.dtype_of(v).kind]].dtype.type(0).item().__class__.__name__
+                for v in (a, b)
+            ]
             raise NumpyError(
                 TypeError, f"unsupported operand type(s) for {_SYMBOLS[op]}: '{names[0]}' and '{names[1]}'"
             )
@@ -168,7 +177,9 @@ class Scalars(IndexMath):
                 self.check(self.scalar_op("not_equal", (base, zero), BOOL), ZeroDivisionError, message)
             return
         condition = self.scalar_op("greater_equal", (base, self.constant(0.0)), BOOL)
-        self.check(condition, ValueError, "a negative number to a power that is not whole is complex: unsupported")
+        self.check(
+            condition, ValueError, "a negative number to a power that is not whole is complex: unsupported"
+        )
 
     def python_unary(self, op: str, a: Operand) -> Operand:
         """neg, pos, invert, not, abs on a dynamic Python scalar."""
@@ -247,7 +258,9 @@ class Scalars(IndexMath):
         if not isinstance(condition, Value):
             return a if condition else b
         type_ = self.common_scalar_type(a, b)
-        return self.value(SELECT, (condition, self.convert_scalar(a, type_), self.convert_scalar(b, type_)), type_)
+        return self.value(
+            SELECT, (condition, self.convert_scalar(a, type_), self.convert_scalar(b, type_)), type_
+        )
 
     def common_scalar_type(self, a: Operand, b: Operand) -> ScalarType:
         """The scalar type that holds both: Python's tower for Python scalars, NumPy's promotion otherwise."""

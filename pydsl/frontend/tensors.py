@@ -45,7 +45,9 @@ class Tensors(Scalars):
         else:
             dims = (self.as_affine(shape),)
         for dim in dims:
-            self.check(self.compare_index("ge", dim, rules.ZERO), ValueError, "negative dimensions are not allowed")
+            self.check(
+                self.compare_index("ge", dim, rules.ZERO), ValueError, "negative dimensions are not allowed"
+            )
         return dims
 
     def empty(self, shape: Operand, dtype: Any = float, order: str = "C") -> Value:
@@ -53,7 +55,9 @@ class Tensors(Scalars):
         dims = self.as_shape(shape)
         return self.allocate(dims, dtypes.as_dtype(dtype), self.named_order(order, dims))
 
-    def allocate(self, shape: Sequence[Affine], dtype: DType, axis_order: Sequence[int] | None = None) -> Value:
+    def allocate(
+        self, shape: Sequence[Affine], dtype: DType, axis_order: Sequence[int] | None = None
+    ) -> Value:
         """Uninitialised memory for a tensor."""
         return self.value(ALLOC, (), self.tensor_type(dtype, shape, axis_order))
 
@@ -61,7 +65,9 @@ class Tensors(Scalars):
         """The int64 tensor ``0, 1, ..., length - 1``."""
         return self.value(IOTA, (), self.tensor_type(dtypes.INT64, (length,)))
 
-    def named_order(self, order: str | None, shape: Sequence[Affine], like: Value | None = None) -> tuple[int, ...]:
+    def named_order(
+        self, order: str | None, shape: Sequence[Affine], like: Value | None = None
+    ) -> tuple[int, ...]:
         """Axes from slowest to fastest for a NumPy order letter (A and K look at ``like``)."""
         rank = len(shape)
         letter = (order or "K").upper()[:1]
@@ -136,7 +142,9 @@ class Tensors(Scalars):
         operand = self.as_value(value)
         source = operand.type.dtype
         if not dtypes.can_cast(source, target, casting):
-            message = f"Cannot cast array data from {source!r} to {target!r} according to the rule '{casting}'"
+            message = (
+                f"Cannot cast array data from {source!r} to {target!r} according to the rule '{casting}'"
+            )
             raise NumpyError(TypeError, message)
         if not operand.is_tensor:
             return self.convert_scalar(operand, dtypes.scalar_type(target))

@@ -99,7 +99,9 @@ class Views(Tensors):
         axes = axis if isinstance(axis, (tuple, list)) else (axis,)
         normal = [self.normalize_axis(a, rank, name) for a in axes]
         if len(set(normal)) != len(normal):
-            raise NumpyError(ValueError, f"repeated axis in `{name}` argument" if name else "duplicate value in 'axis'")
+            raise NumpyError(
+                ValueError, f"repeated axis in `{name}` argument" if name else "duplicate value in 'axis'"
+            )
         return tuple(sorted(normal))
 
     def transpose(self, tensor: Value, axes: Sequence[int] | None = None) -> Value:
@@ -142,7 +144,10 @@ class Views(Tensors):
         """``np.flip``."""
         shape = tensor.tensor.shape
         axes = self.normalize_axes(axis, len(shape))
-        entries = [SliceEntry(dim - 1, -1, dim) if k in axes else SliceEntry(ZERO, 1, dim) for k, dim in enumerate(shape)]
+        entries = [
+            SliceEntry(dim - 1, -1, dim) if k in axes else SliceEntry(ZERO, 1, dim)
+            for k, dim in enumerate(shape)
+        ]
         return self.basic_index(tensor, entries)
 
     def take_slice(self, tensor: Value, axis: int, start: Affine, length: Affine, step: int = 1) -> Value:
@@ -243,7 +248,9 @@ class Views(Tensors):
         if packed or any(rules.is_zero(dim) for dim in shape):
             strides = rules.ordered_strides(shape, old.itemsize, order, self.mul_index)
         else:
-            strides = rules.reshaped_strides(old.shape, old.strides, shape, old.itemsize, fortran, self.mul_index)
+            strides = rules.reshaped_strides(
+                old.shape, old.strides, shape, old.itemsize, fortran, self.mul_index
+            )
         return None if strides is None else self._derive(tensor, shape, strides, old.offset, "reshape")
 
     def ravel(self, tensor: Value, order: str = "C") -> Value:
@@ -262,7 +269,9 @@ class Views(Tensors):
 
     # --- broadcasting ---------------------------------------------------------------------------------------
 
-    def broadcast_shape(self, shapes: Sequence[Sequence[Affine]], message: str | None = None) -> tuple[Affine, ...]:
+    def broadcast_shape(
+        self, shapes: Sequence[Sequence[Affine]], message: str | None = None
+    ) -> tuple[Affine, ...]:
         """The common shape; dims that are not known to be equal are checked at run time.
 
         message: instead of NumPy's.

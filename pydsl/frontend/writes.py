@@ -37,11 +37,16 @@ class Writes(Views):
         """Write a result of the right shape into an ``out=`` operand (read-only is checked by the caller)."""
         self.emit(STORE, (dst, self.for_store(dst, value, dst.tensor.shape, "unsafe")))
 
-    def for_store(self, dst: Value, value: Operand, shape: Sequence[Affine], casting: str = "unsafe") -> Value:
+    def for_store(
+        self, dst: Value, value: Operand, shape: Sequence[Affine], casting: str = "unsafe"
+    ) -> Value:
         """A value converted to the dtype of ``dst`` and broadcast to ``shape`` (scalars stay scalars)."""
         dtype = dst.tensor.dtype
         if not isinstance(value, Value) and dtypes.is_static_scalar(value):
-            return self.constant(value if isinstance(value, np.generic) else self._assignable(value, dtype), dtypes.scalar_type(dtype))
+            return self.constant(
+                value if isinstance(value, np.generic) else self._assignable(value, dtype),
+                dtypes.scalar_type(dtype),
+            )
         operand = self.as_tensor(value) if isinstance(value, (list, tuple)) else self.as_value(value)
         if not operand.is_tensor:
             self._check_assignable(operand, dtype)
@@ -82,9 +87,7 @@ class Writes(Views):
     def _fitted(self, value: Value, shape: tuple[Affine, ...]) -> Value:
         """The value broadcast to the destination; leading axes of length 1 are dropped, as NumPy does."""
         old = value.tensor
-        message = (
-            f"could not broadcast input array from shape {rules.shape_text(old.shape)} into shape {rules.shape_text(shape)}"
-        )
+        message = f"could not broadcast input array from shape {rules.shape_text(old.shape)} into shape {rules.shape_text(shape)}"
         extra = old.rank - len(shape)
         if extra > 0:
             if not all(rules.is_one(dim) for dim in old.shape[:extra]):
@@ -106,7 +109,10 @@ class Writes(Views):
             self.check(self.compare_index("eq", shape[axis], dim), IndexError, message)
         trailing = len(shape) - given.rank
         whole = [SliceEntry(rules.ZERO, 1, dim) for dim in shape[: given.rank]]
-        full = self.basic_index(self.view(mask, shape[: given.rank], given.strides, given.offset, "index"), [*whole, *[None] * trailing])
+        full = self.basic_index(
+            self.view(mask, shape[: given.rank], given.strides, given.offset, "index"),
+            [*whole, *[None] * trailing],
+        )
         return self.broadcast_to(full, shape)
 
     def store_where(self, dst: Value, mask: Operand, value: Value) -> None:

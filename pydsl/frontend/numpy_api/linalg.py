@@ -1,0 +1,213 @@
+"""Products and norms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydsl.frontend import dtypes
+from pydsl.frontend.builder import Builder, Operand
+from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.numpy_api.registry import handles
+from pydsl.ir.affine import Affine
+from pydsl.ir.core import Value
+
+
+@handles(np.dot, method="dot")
+def dot(b: Builder, a: Operand, other: Operand, out: Operand = None) -> Operand:
+    """``np.dot``."""
+    return b.dot(a, other, out)
+
+
+@handles(np.vdot)
+def vdot(b: Builder, a: Operand, other: Operand) -> Operand:
+    """``np.vdot``."""
+    return b.vdot(a, other)
+
+
+@handles(np.inner)
+def inner(b: Builder, a: Operand, other: Operand) -> Operand:
+    """``np.inner``."""
+    return b.inner(a, other)
+
+
+@handles(np.outer)
+def outer(b: Builder, a: Operand, other: Operand, out: Operand = None) -> Operand:
+    """``np.outer``."""
+    return b.outer(a, other, out)
+
+
+@handles(np.tensordot)
+def tensordot(b: Builder, a: Operand, other: Operand, axes: Operand = 2) -> Operand:
+    """``np.tensordot``."""
+    result = b.tensordot(a, other, axes)
+    return result if result.tensor.rank else b.finish(result, None)
+
+
+@handles(np.einsum)
+def einsum(
+    b: Builder,
+    subscripts: Operand,
+    *operands: Operand,
+    out: Operand = None,
+    dtype: Any = None,
+    order: str = "K",
+    casting: str = "safe",
+    optimize: Any = False,
+) -> Operand:
+    """``np.einsum``."""
+    return b.einsum(subscripts, *operands, out=out, dtype=dtype)
+
+
+@handles(np.vecdot)
+def vecdot(b: Builder, x1: Operand, x2: Operand, axis: int = -1) -> Operand:
+    """``np.vecdot`` along the last axis."""
+    if axis != -1:
+        raise Unsupported("np.vecdot along another axis than the last", "np.moveaxis")
+    x = b.reducible(x1)
+    if x.tensor.dtype.kind == "c":
+        x = b.ufunc(np.conjugate, (x,))
+    return b.einsum("...i,...i->...", x, x2)
+
+
+@handles(np.kron)
+def kron(b: Builder, a: Operand, other: Operand) -> Value:
+    """``np.kron``: a broadcast product, reshaped."""
+    x, y = b.reducible(a), b.reducible(other)
+    rank = max(x.tensor.rank, y.tensor.rank)
+    x, y = (
+        b.expand_dims(v, tuple(range(rank - v.tensor.rank))) if v.tensor.rank < rank else v for v in (x, y)
+    )
+    left = b.expand_dims(x, tuple(range(1, 2 * rank, 2)))
+    right = b.expand_dims(y, tuple(range(0, 2 * rank, 2)))
+    product = b.reducible(b.ufunc(np.multiply, (left, right)))
+    shape = [b.mul_index(m, n) for m, n in zip(x.tensor.shape, y.tensor.shape, strict=True)]
+    return b.reshape(product, tuple(shape))
+
+
+@handles(np.cross)
+def cross(b: Builder, a: Operand, other: Operand, axis: int = -1) -> Value:
+    """``np.cross`` of 3-vectors along the last axis."""
+    x, y = b.reducible(a), b.reducible(other)
+    if axis != -1 or any(v.tensor.shape[-1:] != (Affine.of(3),) for v in (x, y)):
+        raise Unsupported("np.cross of anything but 3-vectors along the last axis")
+    dtype = dtypes.result_type(x.tensor.dtype, y.tensor.dtype)
+    shape = b.broadcast_shape([x.tensor.shape, y.tensor.shape])
+    result = b.allocate(shape, dtype)
+    last = len(shape) - 1
+
+    def component(value: Value, k: int) -> Value:
+        return b.basic_index(b.transpose(value, _last_first(value)), [Affine.of(k)])
+
+    for k in range(3):
+        i, j = (k + 1) % 3, (k + 2) % 3
+        first = b.ufunc(np.multiply, (component(x, i), component(y, j)))
+        second = b.ufunc(np.multiply, (component(x, j), component(y, i)))
+        target = b.transpose(result, [last, *range(last)])
+        b.store(b.basic_index(target, [Affine.of(k)]), b.ufunc(np.subtract, (first, second)))
+    return result
+
+
+def _last_first(value: Value) -> list[int]:
+    last = value.tensor.rank - 1
+    return [last, *range(last)]
+
+
+@handles(np.linalg.norm)
+def norm(b: Builder, x: Operand, ord: Any = None, axis: Operand = None, keepdims: bool = False) -> Operand:
+    """``np.linalg.norm``: vector norms, and the Frobenius norm of matrices."""
+    value = b.reducible(x)
+    dtype = value.tensor.dtype
+    if dtype.kind in "biu":
+        value = b.cast(value, dtypes.FLOAT64)
+    if axis is None and ord is None:
+        return _euclidean_flat(b, value, keepdims)
+    axes = b.normalize_axes(axis, value.tensor.rank)
+    if len(axes) == 2 and ord in (None, "fro"):
+        return _euclidean(b, value, axes, keepdims)
+    if len(axes) != 1:
+        raise Unsupported(f"np.linalg.norm with ord={ord!r} over {len(axes)} axes")
+    if ord in (None, 2):
+        return _euclidean(b, value, axes, keepdims)
+    size = b.ufunc(np.absolute, (value,))
+    if ord == np.inf:
+        return b.reduce("max", size, axes[0], keepdims)
+    if ord == -np.inf:
+        return b.reduce("min", size, axes[0], keepdims)
+    if ord == 1:
+        return b.reduce("sum", size, axes[0], keepdims)
+    if ord == 0:
+        nonzero = b.ufunc(np.not_equal, (value, 0))
+        return b.reduce("sum", b.cast(nonzero, np.dtype(size.type.dtype)), axes[0], keepdims)
+    raise Unsupported(f"np.linalg.norm with ord={ord!r}")
+
+
+def _euclidean_flat(b: Builder, value: Value, keepdims: bool) -> Operand:
+    """All elements: a dot product of the flat array with itself, as NumPy computes it."""
+    flat = b.ravel(value, "K")
+    parts = (
+        [b.complex_part(flat, imag) for imag in (False, True)] if flat.tensor.dtype.kind == "c" else [flat]
+    )
+    squares = [b.dot(part, part) for part in parts]
+    total = squares[0] if len(squares) == 1 else b.ufunc(np.add, squares)
+    result = b.ufunc(np.sqrt, (total,))
+    return b.reshape(b.scalar_tensor(result), (1,) * value.tensor.rank) if keepdims else result
+
+
+def _euclidean(b: Builder, value: Value, axes: tuple[int, ...], keepdims: bool) -> Operand:
+    if value.tensor.dtype.kind == "c":
+        parts = [b.complex_part(value, imag) for imag in (False, True)]
+        squares = b.ufunc(np.add, [b.ufunc(np.multiply, (part, part)) for part in parts])
+    else:
+        squares = b.ufunc(np.multiply, (value, value))
+    return b.ufunc(np.sqrt, (b.reduce("sum", squares, axes, keepdims),))
+
+
+_LAPACK = (
+    np.linalg.inv, np.linalg.solve, np.linalg.det, np.linalg.svd, np.linalg.eig, np.linalg.eigh, np.linalg.qr,
+    np.linalg.cholesky, np.linalg.lstsq, np.linalg.pinv,
+)  # fmt: skip
+
+
+def _register_refused() -> None:
+    for function in _LAPACK:
+
+        def handler(b: Builder, *args: Operand, _name: str = function.__name__, **kwargs: Any) -> Operand:
+            raise Unsupported(f"np.linalg.{_name}", "call it outside of the compiled function")
+
+        handles(function)(handler)
+
+
+_register_refused()
+
+
+@handles(np.linalg.multi_dot)
+def multi_dot(b: Builder, arrays: Any, *, out: Operand = None) -> Operand:
+    """``np.linalg.multi_dot``, from the left."""
+    if len(arrays) < 2:
+        raise NumpyError(ValueError, "Expecting at least two arrays.")
+    result = arrays[0]
+    for other in arrays[1:-1]:
+        result = b.dot(result, other)
+    return b.dot(result, arrays[-1], out)
+
+
+@handles(np.vander)
+def vander(b: Builder, x: Operand, N: Operand = None, increasing: bool = False) -> Value:
+    """``np.vander``: powers by repeated products."""
+    value = b.reducible(x)
+    if value.tensor.rank != 1:
+        raise NumpyError(ValueError, "x must be a one-dimensional array or sequence.")
+    length = value.tensor.shape[0]
+    columns = b.as_affine(N) if N is not None else length
+    if not columns.is_const:
+        raise Unsupported("np.vander with a number of columns that is not known at compile time")
+    dtype = dtypes.result_type(value.tensor.dtype, int)
+    result = b.allocate((length, columns), dtype)
+    turned = b.transpose(result if increasing else b.flip(result, 1))
+    for k in range(columns.const):
+        row = b.basic_index(turned, [Affine.of(k)])
+        previous = None if k == 0 else b.basic_index(turned, [Affine.of(k - 1)])
+        b.store(row, 1 if previous is None else b.ufunc(np.multiply, (previous, value)))
+    return result

@@ -1,0 +1,164 @@
+"""Sorting: stable merge sorts of values and of positions, binary search, and what is made of them.
+
+Rows are sorted bottom-up: short runs by insertion, then merges between two buffers. NaN compares greater than every
+number, as in NumPy; for integers that part of a comparison is always false and disappears.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydsl.library import unchecked
+
+RUN = 8
+
+
+@unchecked
+def sort_row(values: Any, buffer: Any) -> None:
+    """Sort a 1-d array in place; ``buffer`` is of the same length."""
+    n = values.shape[0]
+    for first in range(0, n, RUN):
+        for i in range(first + 1, min(first + RUN, n)):
+            key = values[i]
+            j = i
+            while j > first and (key < values[j - 1] or (values[j - 1] != values[j - 1] and key == key)):
+                values[j] = values[j - 1]
+                j -= 1
+            values[j] = key
+    width = RUN
+    while width < n:
+        for first in range(0, n, 2 * width):
+            middle = min(first + width, n)
+            last = min(first + 2 * width, n)
+            i = first
+            j = middle
+            for k in range(first, last):
+                if i < middle and (
+                    j >= last
+                    or not (values[j] < values[i] or (values[i] != values[i] and values[j] == values[j]))
+                ):
+                    buffer[k] = values[i]
+                    i += 1
+                else:
+                    buffer[k] = values[j]
+                    j += 1
+        values[:] = buffer
+        width *= 2
+
+
+@unchecked
+def sort_rows(values: Any) -> None:
+    """Sort each row of a 2-d array in place."""
+    buffer = np.empty(values.shape[1], values.dtype)
+    for row in range(values.shape[0]):
+        sort_row(values[row], buffer)
+
+
+@unchecked
+def argsort_row(values: Any, order: Any, buffer: Any) -> None:
+    """Fill ``order`` with the positions that sort a 1-d array, equal elements in their order."""
+    n = values.shape[0]
+    for i in range(n):
+        order[i] = i
+    for first in range(0, n, RUN):
+        for i in range(first + 1, min(first + RUN, n)):
+            moved = order[i]
+            key = values[moved]
+            j = i
+            while j > first and (
+                key < values[order[j - 1]] or (values[order[j - 1]] != values[order[j - 1]] and key == key)
+            ):
+                order[j] = order[j - 1]
+                j -= 1
+            order[j] = moved
+    width = RUN
+    while width < n:
+        for first in range(0, n, 2 * width):
+            middle = min(first + width, n)
+            last = min(first + 2 * width, n)
+            i = first
+            j = middle
+            for k in range(first, last):
+                left = values[order[min(i, n - 1)]]
+                right = values[order[min(j, n - 1)]]
+                if i < middle and (j >= last or not (right < left or (left != left and right == right))):
+                    buffer[k] = order[i]
+                    i += 1
+                else:
+                    buffer[k] = order[j]
+                    j += 1
+        order[:] = buffer
+        width *= 2
+
+
+@unchecked
+def argsort_rows(values: Any, order: Any) -> None:
+    """Fill each row of ``order`` with the positions that sort the row of ``values``."""
+    buffer = np.empty(values.shape[1], np.int64)
+    for row in range(values.shape[0]):
+        argsort_row(values[row], order[row], buffer)
+
+
+@unchecked
+def search_left(sorted_values: Any, wanted: Any, positions: Any) -> None:
+    """For each wanted value the first position at which it could be inserted."""
+    for k in range(wanted.shape[0]):
+        key = wanted[k]
+        low = 0
+        high = sorted_values.shape[0]
+        while low < high:
+            middle = (low + high) // 2
+            value = sorted_values[middle]
+            if value < key or (key != key and value == value):
+                low = middle + 1
+            else:
+                high = middle
+        positions[k] = low
+
+
+@unchecked
+def search_right(sorted_values: Any, wanted: Any, positions: Any) -> None:
+    """For each wanted value the last position at which it could be inserted."""
+    for k in range(wanted.shape[0]):
+        key = wanted[k]
+        low = 0
+        high = sorted_values.shape[0]
+        while low < high:
+            middle = (low + high) // 2
+            value = sorted_values[middle]
+            if key < value or (value != value and key == key):
+                high = middle
+            else:
+                low = middle + 1
+        positions[k] = low
+
+
+@unchecked
+def run_starts(sorted_values: Any) -> Any:
+    """Bool mask of the first element of each run of equal elements (all NaN are one run)."""
+    n = sorted_values.shape[0]
+    first = np.empty(n, np.bool_)
+    for i in range(n):
+        if i == 0:
+            first[i] = True
+        else:
+            a = sorted_values[i - 1]
+            c = sorted_values[i]
+            first[i] = a != c and (a == a or c == c)
+    return first
+
+
+@unchecked
+def count_values(values: Any, counts: Any) -> None:
+    """``counts[v] += 1`` for every value."""
+    for i in range(values.shape[0]):
+        counts[values[i]] += 1
+
+
+@unchecked
+def add_weights(values: Any, weights: Any, totals: Any) -> None:
+    """``totals[v] += weight`` for every value."""
+    for i in range(values.shape[0]):
+        totals[values[i]] += weights[i]
