@@ -33,10 +33,21 @@ def _collapsed(outer: For) -> For:
             break
         extent = inner.stop.value
         total = outer.stop * extent
-        var = Var(outer.var.name + inner.var.name, outer.var.dtype, (0, total.value - 1 if total.is_const else None))
+        var = Var(
+            outer.var.name + inner.var.name, outer.var.dtype, (0, total.value - 1 if total.is_const else None)
+        )
         # i*extent + j is one variable: i becomes 0 and j the whole
         body = substituted(inner.body, {outer.var: Affine.of(0), inner.var: Affine.of(var)})
-        outer = For(var, Affine.of(0), total, body, outer.kind, label=inner.label or outer.label, loc=outer.loc, kernel=outer.kernel)
+        outer = For(
+            var,
+            Affine.of(0),
+            total,
+            body,
+            outer.kind,
+            label=inner.label or outer.label,
+            loc=outer.loc,
+            kernel=outer.kernel,
+        )
     return outer
 
 
@@ -44,7 +55,12 @@ def _fits(outer: For, inner: For) -> bool:
     zero = Affine.of(0)
     if outer.start != zero or inner.start != zero or not inner.stop.is_const:
         return False
-    if outer.kind is not LoopKind.SERIAL or inner.kind is not LoopKind.SERIAL or outer.label == "user" or inner.label == "user":
+    if (
+        outer.kind is not LoopKind.SERIAL
+        or inner.kind is not LoopKind.SERIAL
+        or outer.label == "user"
+        or inner.label == "user"
+    ):
         return False
     extent = inner.stop.value
     for stmt in walk(inner.body):

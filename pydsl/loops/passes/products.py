@@ -69,7 +69,9 @@ class _Binding:
             self.bound.add(var)
             for product in self.users.get(var, ()):
                 if product not in self.bound and self.needed[product] <= self.bound:
-                    value = Apply("multiply", (Index(Affine.of(product.factor)), Index(product.stride)), INT64)
+                    value = Apply(
+                        "multiply", (Index(Affine.of(product.factor)), Index(product.stride)), INT64
+                    )
                     out.append(Let(product, value))
                     out.extend(self.bind([product]))
         return out

@@ -11,7 +11,7 @@ After::
     @t[8*i] = v
     for j in [0, n): @b[8*j] = multiply(v, @c[8*j]: float64)
 
-What is a value and when two are equal is decided by :mod:`pydsl.loops.passes.numbering`; stores that nothing reads any more are
+When two values are equal is decided by :mod:`pydsl.loops.passes.numbering`; stores that nothing reads any more are
 removed by :mod:`pydsl.loops.passes.dead_code`.
 """
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from pydsl.loops.ir import For, LoopKind, Stmt
 from pydsl.loops.walk import COPYABLE, blocks, substituted, walk
 
-
 #: a longer loop is not unrolled
 MAX_EXTENT = 16
 #: statements that unrolling one loop may make
