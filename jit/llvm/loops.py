@@ -114,12 +114,15 @@ def access_group(frame: Frame) -> tuple[str, list[str]]:
     return group, [frame.unit.module.node(f'!"llvm.loop.parallel_accesses", {group}')]
 
 
-_SHORT = 8
+#: constant extents that LLVM might unroll wholly; forbidding it for longer loops would forbid interleaving too
+_SHORT, _LONG = 8, 128
 
 
 def no_early_unrolling(frame: Frame, extent: int | None) -> list[str]:
     """Keeps LLVM from unrolling a short constant loop wholly before its vectoriser sees it. The shortest may be."""
-    return [frame.unit.module.node('!"llvm.loop.unroll.disable"')] if extent is not None and extent > _SHORT else []
+    if extent is None or not _SHORT < extent <= _LONG:
+        return []
+    return [frame.unit.module.node('!"llvm.loop.unroll.disable"')]
 
 
 def _properties(frame: Frame, loop: For) -> list[str]:
