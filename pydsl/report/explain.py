@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from textwrap import wrap
 
 from pydsl import knobs
+from pydsl.fusion.edges import absorbed
 from pydsl.fusion.statement import Statement, StatementKind
 from pydsl.ir.core import Op
 from pydsl.ir.record import Kind
@@ -14,6 +16,7 @@ from pydsl.loops.ir import Buffer, For, Space
 from pydsl.report import names
 from pydsl.report.graph import signature
 from pydsl.report.kernels import (
+    MEMORY_NOTES,
     KernelFact,
     buffer_names,
     kept_buffers,
@@ -59,7 +62,8 @@ class Explanation:
 
     Parameters
     ----------
-    operations: array operations of the program; ``dead``: those of them that nothing needs.
+    operations: array operations of the program; ``dead``: those of them that nothing needs; ``single``: those on
+        single elements, outside of kernels.
     apart: neighbouring kernels that share data and were not fused, with the reason.
     traffic: bytes by kernel, and the least possible.
     plain: what NumPy would allocate.
@@ -69,6 +73,7 @@ class Explanation:
     signature: str
     place: str
     operations: int
+    single: int
     dead: int
     kernels: list[KernelFact]
     apart: list[Apart]
@@ -94,12 +99,15 @@ def explain(compilation: Compilation) -> Explanation:
     loc = compilation.function.loc
     operations = [op for op in compilation.function.walk() if _is_array_work(op)]
     results = frozenset(s.slot for s in compilation.lowered.storages if s.made_by == "entry")
-    computed = {op for fact in kernels for op in fact.ops}
+    in_kernels = {op for fact in kernels for op in fact.ops}
+    outside = {op for op in operations if op not in in_kernels}
+    single = outside & _outside_kernels(compilation)
     return Explanation(
         signature(compilation),
         f"{loc.file}:{loc.line}" if loc is not None else "",
         len(operations),
-        sum(op not in computed for op in operations),
+        len(single),
+        len(outside - single),
         kernels,
         [found for segment in compilation.lowered.segments for found in apart(segment, namer)],
         _temporaries(compilation, namer),
@@ -116,6 +124,16 @@ def _is_array_work(op: Op) -> bool:
     if op.record.kind in (Kind.ALLOC, Kind.VIEW, Kind.CONTROL, Kind.CHECK, Kind.SCALAR):
         return False
     return any(r.is_tensor for r in op.results) or bool(op.record.writes)
+
+
+def _outside_kernels(compilation: Compilation) -> set[Op]:
+    """The operations that code outside of kernels computes."""
+    found: set[Op] = set()
+    for segment in compilation.lowered.segments:
+        for item in segment.items:
+            for statement in members(item):
+                found.update(s.op for s in (*absorbed(statement), statement) if s.op is not None)
+    return found
 
 
 # --- memory -------------------------------------------------------------------------------------------------------
@@ -149,7 +167,7 @@ def _name(buffer: Buffer, made: list[Statement], namer: dict[Buffer, str]) -> st
 def _why(buffer: Buffer, made: list[Statement], compilation: Compilation) -> str:
     for statement in made:
         for note in statement.notes:
-            for prefix in ("kept in memory: ", "a temporary: "):
+            for prefix in MEMORY_NOTES:
                 if note.startswith(prefix):
                     return note.removeprefix(prefix)
     kinds = {statement.kind for statement in made}
@@ -202,7 +220,7 @@ def _checks(compilation: Compilation) -> list[str]:
     found = []
     for error in compilation.loops.errors:
         where = names.line(error.loc)
-        found.append(f"{where}: {error.error.__name__}: {error.message}")
+        found.append(f"{where}: {error.error.__name__}: {re.sub(r'{[^{}]*}', '...', error.message)}")
     return found
 
 
@@ -213,7 +231,8 @@ def _text(x: Explanation) -> Iterator[str]:
     yield x.signature
     total = sum(x.times.values())
     compiled = f"compiled in {1e3 * total:.1f} ms" if x.times else ""
-    yield "  " + ", ".join(part for part in (x.place, compiled) if part)
+    if x.place or compiled:
+        yield "  " + ", ".join(part for part in (x.place, compiled) if part)
     yield ""
     yield _summary(x)
     for fact in x.kernels:
@@ -245,11 +264,14 @@ def _text(x: Explanation) -> Iterator[str]:
 
 
 def _summary(x: Explanation) -> str:
-    count = len(x.kernels)
-    fused = x.operations - x.dead
-    text = f"{_count(count, 'kernel')} for {_count(fused, 'array operation')}"
+    fused = x.operations - x.dead - x.single
+    text = f"{_count(len(x.kernels), 'kernel')} for {_count(fused, 'array operation')}"
+    if not x.kernels:
+        text = "No kernels"
+    if x.single:
+        text += f"; {_count(x.single, 'operation')} on single elements, outside of kernels"
     if x.dead:
-        text += f"; {_count(x.dead, 'more operation')} need{'s' if x.dead == 1 else ''} no code"
+        text += f"; {_count(x.dead, 'operation')} without code, because nothing needs {'it' if x.dead == 1 else 'them'}"
     return text
 
 
@@ -258,7 +280,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _kernel_text(fact: KernelFact) -> Iterator[str]:
-    yield f"Kernel {fact.number}: {fact.space} -> {', '.join(fact.writes) or 'nothing'}"
+    yield f"Kernel {fact.number}: {fact.space} -> {', '.join(fact.writes) or 'check'}"
     for loop in fact.loops:
         yield f"    {'  ' * loop.depth}for {loop}"
     for text in fact.strategy:

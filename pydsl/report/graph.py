@@ -75,8 +75,7 @@ def signature(compilation: Compilation) -> str:
     function = compilation.function
     arguments = []
     for value in function.body.args:
-        type_ = names.tensor(value.tensor) if value.is_tensor else names.scalar(value.scalar)
-        arguments.append(f"{value.hint or '_'}: {type_}")
+        arguments.append(f"{value.hint or '_'}: {names.of_type(value.type)}")
     return f"{function.name}({', '.join(arguments)})"
 
 

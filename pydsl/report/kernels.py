@@ -15,6 +15,8 @@ from pydsl.loops.walk import blocks, walk
 from pydsl.report import names
 from pydsl.report.record import Compilation
 
+#: how notes about temporaries begin
+MEMORY_NOTES = ("kept in memory: ", "a temporary: ")
 TEMPORARY = (Space.ARENA, Space.HEAP, Space.LOCAL)
 
 
@@ -102,23 +104,26 @@ def kernel_facts(compilation: Compilation) -> list[KernelFact]:
     """All kernels, in the order of execution."""
     loops = loops_by_kernel(compilation.loops.body)
     namer = buffer_names(compilation)
+    kept = set(compilation.loops.buffers)
     facts: list[KernelFact] = []
     for position, segment in enumerate(compilation.lowered.segments):
         for number, item in segment.kernels.items():
-            fact = _fact(number, position, members(item), namer)
+            fact = _fact(number, position, members(item), namer, kept)
             for depth, stmt in loops.get(number, ()):
                 _loop_fact(fact, depth, stmt)
             facts.append(fact)
     return facts
 
 
-def _fact(number: int, segment: int, statements: list[Statement], namer: dict[Buffer, str]) -> KernelFact:
+def _fact(
+    number: int, segment: int, statements: list[Statement], namer: dict[Buffer, str], kept: set[Buffer]
+) -> KernelFact:
     work: dict[tuple[str, int], LineWork] = {}
     seen: dict[Op, None] = {}
     for statement in statements:
         for one in (*absorbed(statement), statement):
             label = one.label()
-            if label.endswith(" init") or label in ("copy back", "size"):
+            if label == "size" or (label.endswith(" init") and len(statements) > 1):
                 continue
             if one.op is not None:
                 if one.op in seen:
@@ -127,7 +132,9 @@ def _fact(number: int, segment: int, statements: list[Statement], namer: dict[Bu
             line, text = (one.loc.line, one.loc.source.strip()) if one.loc is not None else (0, "")
             key = (one.loc.file if one.loc is not None else "", line)
             work.setdefault(key, LineWork(line, text, [])).operations.append(label)
-    written = dict.fromkeys(namer.get(s.buffer, s.buffer.name) for s in statements if s.buffer is not None)
+    written = dict.fromkeys(
+        namer.get(s.buffer, s.buffer.name) for s in statements if s.buffer is not None and s.buffer in kept
+    )
     widest = max(statements, key=lambda s: (len(s.extents), _points(s)), default=None)
     space = names.dims(widest.extents) if widest is not None else "1"
     reductions = [
@@ -135,7 +142,7 @@ def _fact(number: int, segment: int, statements: list[Statement], namer: dict[Bu
         for s in statements
         if s.kind is StatementKind.REDUCE and s.reduce_extents
     ]
-    notes = [note for s in statements for note in s.notes]
+    notes = [note for s in statements for note in s.notes if not note.startswith(MEMORY_NOTES)]
     return KernelFact(
         number,
         segment,

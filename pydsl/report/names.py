@@ -8,7 +8,7 @@ from typing import Any
 from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Function, Op, Value
-from pydsl.ir.types import Origin, ScalarType, Storage, TensorType
+from pydsl.ir.types import Origin, ScalarType, Storage, TensorType, Type
 
 _UNITS = (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10))
 
@@ -53,6 +53,11 @@ def scalar(type_: ScalarType) -> str:
 def tensor(type_: TensorType) -> str:
     """``float32[4000, 4]``"""
     return f"{type_.dtype.name}[{', '.join(map(index, type_.shape))}]"
+
+
+def of_type(type_: Type) -> str:
+    """A scalar's or a tensor's type."""
+    return tensor(type_) if isinstance(type_, TensorType) else scalar(type_)
 
 
 def line(loc: SourceLocation | None) -> str:

@@ -170,7 +170,7 @@ class _Builder:
             if value.is_tensor:
                 self._origin(value.tensor.storage, value)
             else:
-                node = GraphNode("argument", value.hint or "scalar", str(value.type))
+                node = GraphNode("argument", value.hint or "scalar", names.of_type(value.type))
                 self.root.members.append(node)
                 self.scalar_of[value] = node
         self._block(self.function.body, self.root, [])
@@ -212,7 +212,7 @@ class _Builder:
             scope.members.append(self.clusters[numbers[0]])
         return self.clusters[numbers[0]]
 
-    def _node(self, op: Op, scope: GraphCluster) -> GraphNode:
+    def _node(self, op: Op) -> GraphNode:
         node = GraphNode(_KIND_NAMES.get(op.record.kind, "operation"), self._title(op), op=op)
         if op.results and op.result.is_tensor:
             node.detail = names.tensor(op.result.tensor)
@@ -220,14 +220,13 @@ class _Builder:
         elif op.record.writes:
             node.detail = names.tensor(op.operands[0].tensor)
         elif op.results:
-            node.detail = str(op.result.type)
+            node.detail = names.of_type(op.result.type)
         computes = bool(op_touches(op)) and (op.record.allocates or bool(op.record.writes))
         node.dead = self.needed is not None and computes and op not in self.needed
         numbers = self.kernels.get(op, [])
         if len(numbers) > 1:
             again = ", ".join(map(str, numbers[1:]))
             node.notes.append(f"computed again in kernel {again}")
-        self._home(op, scope).members.append(node)
         self.node_of[op] = node
         return node
 
@@ -349,13 +348,14 @@ class _Builder:
         if kind is Kind.ALLOC:
             self._origin(op.result.tensor.storage, op.result)
             return
-        node = self._node(op, scope)
+        node = self._node(op)
         home = self._home(op, scope)
         for position, value in enumerate(op.operands):
             if not value.is_tensor:
                 self._use(value, node)
             elif position in op.record.reads(op):
                 self._read(value, node, home, state)
+        home.members.append(node)  # after the views that it reads
         for result in op.results:
             if not result.is_tensor:
                 self.scalar_of[result] = node
@@ -407,7 +407,7 @@ class _Builder:
         args = op.regions[0].args[1:] if op.name == "for" else op.regions[0].args
         for arg, init in zip(args, carried, strict=False):
             if not arg.is_tensor:
-                node = GraphNode("scalar", arg.hint or "carried", str(arg.type))
+                node = GraphNode("scalar", arg.hint or "carried", names.of_type(arg.type))
                 cluster.members.append(node)
                 self.scalar_of[arg] = node
                 self._use(init, node)
@@ -430,7 +430,7 @@ class _Builder:
     def _result(self, value: Value, position: int, count: int, scope: GraphCluster, state: State) -> None:
         title = "return" if count == 1 else f"return [{position}]"
         if not value.is_tensor:
-            detail = str(value.type)
+            detail = names.of_type(value.type)
             if self._is_constant(value):
                 title += f" {self._scalar_text(value)}"
         else:

@@ -219,8 +219,11 @@ def _path(route: Route) -> str:
     if y1 > y0 + 0.05:
         text += f" L{x1:.1f} {y1:.1f}"
     text += f" C{x1:.1f} {middle:.1f} {x2:.1f} {middle:.1f} {x2:.1f} {y2:.1f}"
+    last = y2
     for x, y in ((x3, y3), *rest):
-        text += f" L{x:.1f} {y:.1f}"
+        if y > last + 0.05:  # a line of no length would turn the arrow
+            text += f" L{x:.1f} {y:.1f}"
+        last = y
     return text
 
 

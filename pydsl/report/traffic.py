@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pydsl.analysis.region import Region
-from pydsl.ir.affine import Affine
+from pydsl.ir.affine import Affine, Symbol
 from pydsl.loops.ir import (
     Buffer,
     Contract,
@@ -91,6 +91,7 @@ class _Walk:
         self.inputs: dict[Buffer, Footprint] = {}
         self.written: dict[Buffer, Footprint] = {}
         self.rough = False
+        self.around: dict[Var, Dim] = {}  # the user's loops
 
     def run(self, function: LoopFunction) -> Traffic:
         self._body(function.body, {}, 0, 1)
@@ -114,7 +115,9 @@ class _Walk:
                 extent = stmt.stop - stmt.start
                 count = extent.value if extent.is_const else UNKNOWN_TRIPS
                 self.rough = self.rough or not extent.is_const
+                self.around[stmt.var] = (stmt.start, extent)
                 self._body(stmt.body, loops, kernel, trips * max(0, count))
+                del self.around[stmt.var]
                 return
             case For():
                 inner = {**loops, stmt.var: (stmt.start, stmt.stop - stmt.start)}
@@ -183,33 +186,32 @@ class _Walk:
         touched = self.kernels.setdefault(kernel, Touched(trips=trips))
         side = touched.writes if writes else touched.reads
         size = buffer.nbytes.value if buffer.nbytes is not None and buffer.nbytes.is_const else None
+        first = {
+            var: start for var, (start, _) in self.around.items()
+        }  # each run moves as much as the first one
+        region, limit = self._region(offset.substitute(first), itemsize, loops, more)
+        if buffer not in side:
+            side[buffer] = Footprint(size)
+        side[buffer].add(region, limit=limit)
+        if self.around:
+            region, limit = self._region(offset, itemsize, {**self.around, **loops}, more)
+        self._overall(buffer, size, region, limit, writes)
+
+    def _region(
+        self, offset: Affine, itemsize: int, loops: dict[Var, Dim], more: tuple[tuple[Affine, Affine], ...]
+    ) -> tuple[Region | None, int | None]:
+        """The region of an access under loops; where it is not constant, a bound on its bytes."""
         inside = [(var, dim) for var, dim in loops.items() if offset.coeff(var)]
         start = offset.substitute({var: first for var, (first, _) in inside})
         shape = tuple(extent for _, (_, extent) in inside) + tuple(extent for extent, _ in more)
         strides = tuple(Affine.of(offset.coeff(var)) for var, _ in inside) + tuple(s for _, s in more)
-        region: Region | None = Region(start, shape, strides, itemsize)
-        limit = None
-        if not start.is_const or any(not e.is_const for e in shape):
-            region, limit = self._approximate(start, shape, strides, itemsize, loops)
-        if buffer not in side:
-            side[buffer] = Footprint(size)
-        side[buffer].add(region, limit=limit)
-        self._overall(buffer, size, region, limit, writes)
-
-    def _approximate(
-        self,
-        start: Affine,
-        shape: tuple[Affine, ...],
-        strides: tuple[Affine, ...],
-        itemsize: int,
-        loops: dict[Var, Dim],
-    ) -> tuple[Region | None, int | None]:
-        """A region at some place where only the place varies; else a bound, the number of points of the loops."""
+        if start.is_const and all(e.is_const for e in (*shape, *strides)):
+            return Region(start, shape, strides, itemsize), None
         self.rough = True
-        if all(e.is_const for e in (*shape, *strides)) and not any(s in loops for s in start.symbols()):
-            return None, _points(shape) * itemsize
-        points = _points(tuple(extent for _, extent in loops.values()))
-        return None, max(points, _points(shape)) * itemsize
+        if any(symbol not in loops for symbol in start.symbols()):
+            # an address that is loaded, or bound inside: it may move with every loop
+            shape = tuple(extent for _, extent in loops.values()) + tuple(extent for extent, _ in more)
+        return None, _points(shape) * itemsize
 
     def _overall(
         self, buffer: Buffer, size: int | None, region: Region | None, limit: int | None, writes: bool
