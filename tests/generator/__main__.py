@@ -8,28 +8,27 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.generator.check import Report, check_seed, summary
+from tests.generator.check import Failure, Report, check_seed, smaller, summary
+from tests.generator.executors import EXECUTORS
 from tests.generator.generate import generate
 
 
-def _chunk(seeds: range, names: list[str], exact: bool, shrinking: bool) -> list[Report]:
-    from tests.generator.executors import EXECUTORS
-
+def _chunk(seeds: range, names: list[str], exact: bool) -> list[Report]:
     chosen = {name: EXECUTORS[name] for name in names}
-    return [check_seed(seed, chosen, exact, shrinking) for seed in seeds]
+    return [check_seed(seed, chosen, exact, shrinking=False) for seed in seeds]
 
 
 def _reports(options: argparse.Namespace, names: list[str]) -> Iterator[list[Report]]:
     seeds = range(options.seed, options.seed + options.count)
     step = 25
     chunks = [seeds[k : k + step] for k in range(0, len(seeds), step)]
-    exact, shrinking = not options.approximate, not options.no_shrink
+    exact = not options.approximate
     if options.jobs == 1:
         for chunk in chunks:
-            yield _chunk(chunk, names, exact, shrinking)
+            yield _chunk(chunk, names, exact)
         return
     with ProcessPoolExecutor(options.jobs, max_tasks_per_child=40) as pool:
-        futures = [pool.submit(_chunk, chunk, names, exact, shrinking) for chunk in chunks]
+        futures = [pool.submit(_chunk, chunk, names, exact) for chunk in chunks]
         for chunk, future in zip(chunks, futures):
             try:
                 yield future.result()
@@ -48,7 +47,7 @@ def main() -> int:
     )
     parser.add_argument("--no-shrink", action="store_true", help="print failing programs as they are")
     parser.add_argument("--show", action="store_true", help="only print the programs")
-    parser.add_argument("--most", type=int, default=20, help="failures to print")
+    parser.add_argument("--most", type=int, default=20, help="kinds of failures to print")
     options = parser.parse_args()
     if options.show:
         for seed in range(options.seed, options.seed + options.count):
@@ -56,19 +55,22 @@ def main() -> int:
         return 0
     names = options.executors.split(",")
     reports: list[Report] = []
-    printed, start = 0, time.monotonic()
+    groups: dict[tuple[str, str, str], list[Failure]] = {}
+    start = time.monotonic()
     for chunk in _reports(options, names):
         reports += chunk
         for report in chunk:
             for failure in report.failures:
-                printed += 1
-                if printed <= options.most:
-                    print(failure.text(), flush=True)
+                groups.setdefault(failure.group, []).append(failure)
         if sys.stderr.isatty():
-            print(f"\r{len(reports)} programs, {printed} failures", end="", file=sys.stderr)
+            print(f"\r{len(reports)} programs, {len(groups)} kinds of failures", end="", file=sys.stderr)
+    for failures in sorted(groups.values(), key=len, reverse=True)[: options.most]:
+        print(f"# ---- {len(failures)} failures like this one; seeds {[f.seed for f in failures[:8]]}")
+        best = min(failures, key=lambda failure: failure.program.size())
+        print((best if options.no_shrink else smaller(best, EXECUTORS[best.executor])).text(), flush=True)
     print(summary(reports, names))
-    print(f"{time.monotonic() - start:.0f} s")
-    return 1 if printed else 0
+    print(f"{len(groups)} kinds of failures, {time.monotonic() - start:.0f} s")
+    return 1 if groups else 0
 
 
 if __name__ == "__main__":

@@ -28,6 +28,11 @@ class Failure:
     program: Program
     trace: str = ""
 
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Failures with one group probably have one cause."""
+        return self.executor, self.difference.kind, _general(_cause(self.difference, self.trace))
+
     def text(self) -> str:
         heading = (
             f"# seed {self.seed}, {self.executor}: {self.difference.kind}\n# {self.difference.text[:600]}\n"
@@ -96,10 +101,8 @@ def check_program(program: Program, executors: dict[str, Executor], shrinking: b
             report.refusals[name] = list(result.reasons)
         if result.found is None:
             continue
-        smaller = shrunk(program, executor, result.found) if shrinking else program
-        final = difference(smaller, executor) if shrinking else result
-        frames = final.frames if final.found else result.frames
-        report.failures.append(Failure(program.seed, name, final.found or result.found, smaller, frames))
+        failure = Failure(program.seed, name, result.found, program, result.frames)
+        report.failures.append(smaller(failure, executor) if shrinking else failure)
     return report
 
 
@@ -151,6 +154,25 @@ def summary(reports: Sequence[Report], executors: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def smaller(failure: Failure, executor: Executor) -> Failure:
+    """The failure with its program shrunk."""
+    program = shrunk(failure.program, executor, failure.difference)
+    result = difference(program, executor)
+    return replace(
+        failure, program=program, difference=result.found or failure.difference, trace=result.frames
+    )
+
+
+def _cause(found: Difference, trace: str) -> str:
+    """What an unexpected exception says, with the innermost frame; nothing for wrong answers."""
+    frames = [line.strip() for line in trace.splitlines() if line.strip().startswith("File ")]
+    if not frames:
+        return ""
+    where = [frame for frame in frames if "<generated" not in frame]
+    return f"{found.text.split(' instead of ')[0]} {where[-1] if where else ''}"
+
+
 def _general(reason: str) -> str:
     """A reason without names and numbers, for counting."""
-    return re.sub(r"\d+", "N", re.sub(r"`[^`]*`", "`...`", reason.splitlines()[0]))[:160]
+    first = reason.splitlines()[0] if reason else ""
+    return re.sub(r"\d+", "N", re.sub(r"`[^`]*`", "`...`", first))[:240]

@@ -64,7 +64,7 @@ def _errors(expected: BaseException | None, actual: BaseException | None) -> Dif
         missing = "raised " + _described(actual) if actual is not None else "raised nothing"
         return Difference("raises", f"{missing} instead of {_described(expected)}")
     wanted = [type(expected)]
-    if type(expected).__name__.startswith("_"):
+    if type(expected).__module__.startswith("numpy._"):
         wanted += [c for c in type(expected).__mro__ if c not in (Exception, BaseException, object)]
     if type(actual) in wanted or (
         type(actual).__name__ == type(expected).__name__ and isinstance(actual, type(expected))

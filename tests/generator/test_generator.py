@@ -164,6 +164,9 @@ def test_refusals_are_counted() -> None:
         ("return y", "NameError"),
         ("return x @ x.T", ""),
         ("return (x / 3) @ x.T", "depends on the order"),
+        ("y = x / 3 + 1j\nreturn y * y", "complex"),
+        ("y = x / 3 + 1j\ny *= y\nreturn y", "complex"),
+        ("y = x + 1j\nreturn y * y", ""),
         ("return x[7]", ""),
     ],
 )

@@ -62,6 +62,7 @@ def why_undefined(program: Program, max_steps: int = 20_000) -> str:
         "_call": checks.call,
         "_binary": checks.binary,
         "_storing": checks.storing,
+        "_augmenting": checks.augmenting,
         "_integer": checks.integer,
         "_tick": tick,
     }
@@ -115,7 +116,10 @@ class _Instrument(ast.NodeTransformer):
         return ast.Call(_name("_storing"), [_as_load(target.value), value], [])
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        target = _as_load(node.target)
         self.generic_visit(node)
+        kind = ast.Constant(type(node.op).__name__)
+        node.value = ast.Call(_name("_augmenting"), [kind, target, node.value], [])
         if isinstance(node.target, ast.Name):
             check = ast.Expr(ast.Call(_name("_integer"), [_name(node.target.id)], []))
             return [node, check]
@@ -143,6 +147,8 @@ class _Checks:
         operands = [a for a in (owner, *args) if isinstance(a, np.ndarray | np.generic)]
         if name in _SUMS and self.exact:
             self._sums(name, operands, kwargs)
+        if name in ("multiply", "square", "outer") and self.exact and operands:
+            _require_exact_complex(operands[0], operands[1 if name != "square" else 0])
         if name in _MINMAX:
             for operand in operands:
                 _require_no_negative_zero(operand)
@@ -166,8 +172,18 @@ class _Checks:
     def binary(self, kind: str, left: Any, right: Any) -> Any:
         if kind == "MatMult" and self.exact:
             _require_exact_product(left, right)
+        if kind in ("Mult", "Pow") and self.exact:
+            _require_exact_complex(left, right)
         result = _OPERATORS[getattr(ast, kind)](left, right)
         return self.integer(result)
+
+    def augmenting(self, kind: str, target: Any, value: Any) -> Any:
+        """The operand of an augmented assignment."""
+        if kind in ("Mult", "Pow") and self.exact:
+            _require_exact_complex(target, value)
+        if kind == "MatMult" and self.exact:
+            _require_exact_product(target, value)
+        return value
 
     def integer(self, value: Any) -> Any:
         if type(value) is int and not -(2**63) <= value < 2**63:
@@ -233,6 +249,15 @@ def _require_exact_prod(value: Any) -> None:
     bits = np.log2(np.maximum(np.abs(wide), 1)).sum()
     if bits >= _MANTISSA[data.dtype.itemsize] or (data == 0).any():
         raise Undefined("a product that depends on the order")
+
+
+def _require_exact_complex(left: Any, right: Any) -> None:
+    """NumPy's complex multiplication is fused on some paths and not on others."""
+    if "c" in (np.asarray(left).dtype.kind, np.asarray(right).dtype.kind):
+        try:
+            _require_exact_product(left, right)
+        except Undefined:
+            raise Undefined("a rounded product of complex numbers") from None
 
 
 def _require_exact_product(left: Any, right: Any) -> None:
