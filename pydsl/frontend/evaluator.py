@@ -25,6 +25,7 @@ from pydsl.frontend.origins import roots
 from pydsl.frontend.request import Reads, TraceOptions
 from pydsl.frontend.scopes import assigned
 from pydsl.frontend.values import UNBOUND, Dead, MaybeUnbound, Operand, Poison, Silenced, decompose
+from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Value
 
 _MISSING = object()
@@ -110,12 +111,14 @@ class Evaluator:
     region: the loops in the IR and the branches around the current block; containers may be changed only in the
         region that made them.
     loop_slots: what was found about the variables of loops, to start from when a loop is evaluated again.
+    loop_ranges: first and last value of loop variables, for proofs of bounds.
     """
 
     def __init__(
         self,
         builder: Builder,
         frame: Frame,
+        reads: Reads,
         options: TraceOptions,
         expressions: Mapping[type[ast.expr], ExpressionHandler],
         statements: Mapping[type[ast.stmt], StatementHandler],
@@ -125,12 +128,13 @@ class Evaluator:
         self.options = options
         self.expressions = expressions
         self.statements = statements
-        self.reads = Reads()
+        self.reads = reads
         self.diagnostics: list[Diagnostic] = []
         self.pending: list[Pending] = []
         self.region: tuple[object, ...] = ()
         self.calls: list[object] = []
         self.loop_slots: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self.loop_ranges: dict[Any, tuple[Affine, Affine]] = {}
         self.argument_paths: dict[int, tuple[int | None, tuple[int | str, ...], Operand]] = {}
         self._owned: dict[int, tuple[Operand, tuple[object, ...]]] = {}
         self._seen_names: set[tuple[int, str]] = set()

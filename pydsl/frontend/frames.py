@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +37,17 @@ class Edge:
 
 @dataclass(eq=False)
 class Loop:
-    """A loop around the current statement. `variable`: of a loop in the IR; None while it is unrolled."""
+    """A loop around the current statement.
+
+    edges: the ways into the next turn, or out of the loop.
+    variable: of a loop in the IR; `item` makes the value of the loop's target of it.
+    """
 
     in_ir: bool
+    node: ast.For | ast.While | None = None
     edges: list[Edge] = field(default_factory=list)
     variable: Value | None = None
+    item: Callable[[Operand], Operand] | None = None
 
 
 @dataclass(eq=False)

@@ -153,11 +153,11 @@ class Widener:
         if isinstance(known, Poison) or isinstance(value, Poison):
             return PoisonSlot(variable.poison(known, value))
         if is_number(known) and (value is UNBOUND or isinstance(value, MaybeUnbound) or is_number(value)):
-            return self._widen_scalar(ScalarSlot(self._type(known)), value, variable)
+            return self._widen_scalar(ScalarSlot(self.type_of(known)), value, variable)
         if known is UNBOUND and (is_number(value) or isinstance(value, MaybeUnbound)):
-            return MaybeSlot(ScalarSlot(self._type(value)))
+            return MaybeSlot(ScalarSlot(self.type_of(value)))
         if isinstance(known, MaybeUnbound):
-            return self.widen(MaybeSlot(ScalarSlot(self._type(known))), value, variable)
+            return self.widen(MaybeSlot(ScalarSlot(self.type_of(known))), value, variable)
         if is_tensor(known) and is_tensor(value):
             type_ = known.tensor
             if value.tensor.dtype == type_.dtype and value.tensor.rank == type_.rank:
@@ -174,7 +174,7 @@ class Widener:
         maybe = isinstance(value, MaybeUnbound)
         if not maybe and not is_number(value):
             return PoisonSlot(variable.poison(_sample(slot), value))
-        type_ = self._common(slot.type, self._type(value))
+        type_ = self._common(slot.type, self.type_of(value))
         widened = slot if type_ == slot.type else ScalarSlot(type_)
         return MaybeSlot(widened) if maybe else widened
 
@@ -189,7 +189,8 @@ class Widener:
             return slot
         return ItemsSlot(slot.key, tuple(items), slot.sample)
 
-    def _type(self, value: Operand) -> ScalarType:
+    def type_of(self, value: Operand) -> ScalarType:
+        """The scalar type of a number."""
         if isinstance(value, MaybeUnbound):
             value = value.value
         return value.scalar if isinstance(value, Value) else dtypes.type_of_static(value)

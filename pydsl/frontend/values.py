@@ -95,11 +95,39 @@ class UfuncMethod:
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
-    """A string with dynamic parts: a format template over values. Only error messages can use it."""
+class Field:
+    """A dynamic part of a text: a scalar, and how it is formatted (`!r:>8`)."""
 
-    template: str
-    values: tuple[Value, ...]
+    value: Value
+    format: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A string with dynamic parts. Only error messages can use it."""
+
+    parts: tuple[str | Field, ...]
+
+    def template(self) -> tuple[str, tuple[Value, ...]]:
+        """A `str.format` template, and the values for it."""
+        out, values = "", []
+        for part in self.parts:
+            if isinstance(part, Field):
+                out += f"{{{len(values)}{part.format}}}"
+                values.append(part.value)
+            else:
+                out += part.replace("{", "{{").replace("}", "}}")
+        return out, tuple(values)
+
+
+def text_of(parts: Sequence[str | Field | Text]) -> str | Text:
+    """The concatenation; a plain string where nothing is dynamic."""
+    flat: list[str | Field] = []
+    for part in parts:
+        flat += part.parts if isinstance(part, Text) else (part,)
+    if any(isinstance(part, Field) for part in flat):
+        return Text(tuple(flat))
+    return "".join(part for part in flat if isinstance(part, str))
 
 
 @dataclass(frozen=True, eq=False)

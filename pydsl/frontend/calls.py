@@ -1,0 +1,204 @@
+"""Calls: which of the many kinds of callable it is, and what that means."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pydsl.frontend import numpy_api
+from pydsl.frontend.builtin_functions import BUILTINS, CONTAINER_METHODS
+from pydsl.frontend.evaluator import Evaluator
+from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.functions import call_function, call_local
+from pydsl.frontend.operators import result, type_name
+from pydsl.frontend.purity import is_pure
+from pydsl.frontend.source import plain_function
+from pydsl.frontend.ufunc_methods import ufunc_method
+from pydsl.frontend.values import (
+    BoundMethod,
+    ExceptionValue,
+    LocalFunction,
+    Operand,
+    UfuncMethod,
+    is_dynamic,
+)
+from pydsl.ir.core import Value
+
+Args = Sequence[Operand]
+Kwargs = Mapping[str, Operand]
+
+
+def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any) -> Operand:
+    """`function(*args, **kwargs)`; `site` tells calls apart."""
+    if isinstance(function, LocalFunction):
+        return call_local(ev, function, args, kwargs, site)
+    if isinstance(function, BoundMethod):
+        return _handled(ev, function.handler, f".{function.name}", (function.value, *args), kwargs)
+    if isinstance(function, UfuncMethod):
+        return _ufunc_method(ev, function, args, kwargs)
+    if isinstance(function, Value):
+        raise NumpyError(TypeError, f"'{type_name(function)}' object is not callable")
+    if isinstance(function, functools.partial):
+        merged = {**function.keywords, **kwargs}
+        return call(ev, function.func, (*map(ev.adopt, function.args), *args), merged, site)
+    return _call_object(ev, function, args, kwargs, site)
+
+
+def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site: Any) -> Operand:
+    builtin = BUILTINS.get(function) if _is_hashable(function) else None
+    if builtin is not None:
+        return builtin(Caller(ev, site), *args, **kwargs)
+    handler = numpy_api.lookup(function)
+    dynamic = any(map(is_dynamic, args)) or any(map(is_dynamic, kwargs.values()))
+    if handler is not None and (dynamic or numpy_api.creates_array(function)):
+        return _handled(ev, handler, _name(function), args, kwargs)
+    if isinstance(function, types.FunctionType) and not _is_numpy(function):
+        return call_function(ev, function, args, kwargs, site)
+    if isinstance(function, types.MethodType):
+        return call(ev, function.__func__, (function.__self__, *args), kwargs, site)
+    if isinstance(function, type):
+        return _construct(ev, function, args, kwargs, dynamic)
+    if isinstance(function, types.BuiltinFunctionType | types.MethodWrapperType) and not _is_module_level(function):
+        return _builtin_method(ev, function, args, kwargs, dynamic)
+    if not _is_numpy(function):
+        wrapped = plain_function(function)
+        if wrapped is not None:
+            return call_function(ev, wrapped, args, kwargs, site)
+        own_call = getattr(type(function), "__call__", None)
+        if isinstance(own_call, types.FunctionType):
+            return call_function(ev, own_call, (function, *args), kwargs, site)
+        if not callable(function):
+            raise NumpyError(TypeError, f"'{type_name(function)}' object is not callable")
+    return _static_call(ev, function, args, kwargs, dynamic)
+
+
+class Caller:
+    """What the builtin functions need: the evaluator, and a way to call back."""
+
+    def __init__(self, ev: Evaluator, site: Any) -> None:
+        self.ev = ev
+        self.site = site
+
+    def call(self, function: Operand, *args: Operand) -> Operand:
+        return call(self.ev, function, args, {}, self.site)
+
+
+def _is_hashable(function: Any) -> bool:
+    return getattr(type(function), "__hash__", None) is not None and not isinstance(function, types.MethodType)
+
+
+def _is_numpy(function: Any) -> bool:
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return isinstance(module, str) and module.partition(".")[0] == "numpy"
+
+
+def _is_module_level(function: Any) -> bool:
+    owner = getattr(function, "__self__", None)
+    return owner is None or isinstance(owner, types.ModuleType)
+
+
+def _name(function: Any) -> str:
+    name = getattr(function, "__name__", None) or type(function).__name__
+    return f"np.{name}" if _is_numpy(function) else str(name)
+
+
+def _handled(ev: Evaluator, handler: Any, name: str, args: Args, kwargs: Kwargs) -> Operand:
+    """A call that the builder knows."""
+    try:
+        answer = handler(ev.builder, *args, **kwargs)
+    except TypeError as error:
+        trace = error.__traceback__
+        if trace is None or trace.tb_next is not None:
+            raise
+        raise Unsupported(f"this form of the call of `{name}` ({_without_prefix(str(error))})") from None
+    if isinstance(answer, (list, dict)):
+        return ev.own(answer)
+    return answer
+
+
+def _without_prefix(message: str) -> str:
+    """Python's complaint about arguments without the handler's own name."""
+    return message.partition("() ")[2] or message
+
+
+def _static_call(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dynamic: bool) -> Operand:
+    """A function of C, or of NumPy: run at compile time, if that means the same."""
+    name = _name(function)
+    if dynamic:
+        raise Unsupported(f"the call of `{name}` on arrays or values known at run time only")
+    if not is_pure(function):
+        raise Unsupported(f"the call of `{name}`, which is not known to be free of side effects", "calling it outside")
+    return _fresh(ev, ev.python(function, *args, **kwargs))
+
+
+def _fresh(ev: Evaluator, value: Any) -> Operand:
+    """A result made at compile time: an array becomes new memory at every call."""
+    if isinstance(value, np.ndarray):
+        return ev.builder.copy(ev.builder.constant_array(value), "K")
+    if type(value) in (list, tuple):
+        items = [_fresh(ev, item) for item in value]
+        return ev.own(items) if type(value) is list else tuple(items)
+    return result(ev, value)
+
+
+def _builtin_method(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dynamic: bool) -> Operand:
+    """A method of a builtin object: `list.append`, `str.format`, ..."""
+    owner, name = function.__self__, function.__name__
+    if isinstance(owner, type):  # a class method: dict.fromkeys
+        return _static_call(ev, function, args, kwargs, dynamic)
+    method = CONTAINER_METHODS.get((type(owner), name))
+    if method is not None:
+        return method(ev, owner, *args, **kwargs)
+    if isinstance(owner, (list, dict, set)) and name not in _READING:
+        ev.check_mutable(owner)
+        return ev.python(function, *args, **kwargs)
+    if isinstance(owner, (str, bytes, int, float, complex, tuple, list, dict, set, frozenset, range, np.generic, np.dtype)):
+        if dynamic and not isinstance(owner, (list, tuple, dict)):
+            raise Unsupported(f"`.{name}` of a {type_name(owner)} with values known at run time only", "an f-string")
+        return _fresh(ev, ev.python(function, *args, **kwargs))
+    return _static_call(ev, function, args, kwargs, dynamic)
+
+
+_READING = frozenset(
+    "copy count index get items keys values union intersection difference issubset issuperset isdisjoint"
+    " symmetric_difference __len__ __getitem__ __contains__ __iter__ __reversed__".split()
+)
+
+
+def _construct(ev: Evaluator, cls: type, args: Args, kwargs: Kwargs, dynamic: bool) -> Operand:
+    """A class is called."""
+    if issubclass(cls, BaseException):
+        if kwargs:
+            raise Unsupported(f"keyword arguments of {cls.__name__}")
+        return ExceptionValue(cls, tuple(args))
+    if hasattr(cls, "__dataclass_fields__"):
+        if hasattr(cls, "__post_init__"):
+            raise Unsupported(f"making a {cls.__name__}, which has `__post_init__`", "a class without it")
+        return ev.own(ev.python(cls, *args, **kwargs))
+    if issubclass(cls, tuple) and hasattr(cls, "_make"):
+        return ev.python(cls, *args, **kwargs)
+    if issubclass(cls, np.generic):
+        if dynamic and len(args) == 1 and not kwargs:
+            return _numpy_scalar(ev, cls, args[0])
+        return _static_call(ev, cls, args, kwargs, dynamic)
+    if not dynamic and (cls.__module__ in ("builtins", "numpy", "collections", "functools") or is_pure(cls)):
+        return _fresh(ev, ev.python(cls, *args, **kwargs))
+    raise Unsupported(f"making an object of class {cls.__name__}", "a tuple, a named tuple or a dataclass")
+
+
+def _numpy_scalar(ev: Evaluator, cls: type[np.generic], value: Operand) -> Operand:
+    """`np.float32(x)`: a scalar, or for an array the converted array."""
+    if isinstance(value, (list, tuple)):
+        value = ev.builder.as_value(value)
+    return ev.builder.astype(value, np.dtype(cls))
+
+
+def _ufunc_method(ev: Evaluator, method: UfuncMethod, args: Args, kwargs: Kwargs) -> Operand:
+    """`np.add.reduce` and the like."""
+    name = f"np.{method.ufunc.__name__}.{method.name}"
+    handler = ufunc_method(ev, method.ufunc, method.name)
+    return _handled(ev, lambda _, *a, **k: handler(*a, **k), name, args, kwargs)

@@ -1,0 +1,192 @@
+"""The entry of the front end: from a request to a typed function."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pydsl.errors import Diagnostic, InternalCompilerError, PydslError, UnsupportedError
+from pydsl.frontend.builder import Builder
+from pydsl.frontend.control import if_statement
+from pydsl.frontend.evaluator import Evaluator, Flow, NeedArguments, StatementHandler, TooLong
+from pydsl.frontend.expressions import EXPRESSIONS
+from pydsl.frontend.failures import FrontendFailure, NeedStatic
+from pydsl.frontend.functions import call_function, make_frame
+from pydsl.frontend.loops import for_statement, while_statement
+from pydsl.frontend.request import (
+    ArgTree,
+    ArraySpec,
+    MappingSpec,
+    ObjectSpec,
+    Path,
+    Reads,
+    ScalarSpec,
+    SequenceSpec,
+    StaticSpec,
+    TraceRequest,
+    TraceResult,
+)
+from pydsl.frontend.returns import emit_return
+from pydsl.frontend.source import SourceFunction, load, plain_function
+from pydsl.frontend.statements import STATEMENTS
+from pydsl.frontend.values import Operand, make_object
+from pydsl.ir.affine import Affine
+from pydsl.ir.core import Block, Function, Value
+from pydsl.ir.types import Origin, ScalarType, Storage, TensorType
+
+_STATEMENTS: dict[type[ast.stmt], StatementHandler] = {
+    **STATEMENTS,
+    ast.If: if_statement,
+    ast.For: for_statement,
+    ast.While: while_statement,
+}
+
+
+def trace(request: TraceRequest) -> TraceResult:
+    """Evaluate a function for one specialisation.
+
+    Raises
+    ------
+    NeedStatic: scalar arguments must be known at compile time; `leaf` is the index of the first, `leaves` of all.
+    UnsupportedError: everything in the function that cannot be compiled.
+    """
+    callable_ = plain_function(request.function)
+    if callable_ is None:
+        raise UnsupportedError.at(
+            None, f"a {type(request.function).__name__} cannot be compiled", "a plain Python function (`def`)"
+        )
+    source = load(callable_)
+    function = Function(source.name, Block(), loc=source.location)
+    builder = Builder(function)
+    builder.loc = source.location
+    arguments = _Arguments(function)
+    names = {name: arguments.value(spec, (name,)) for name, spec in request.params.items()}
+    arguments.finish()
+    reads = Reads()
+    frame = make_frame(reads, callable_, source)
+    frame.main = True
+    frame.names.values.update(names)
+    ev = Evaluator(builder, frame, reads, request.options, EXPRESSIONS, _STATEMENTS)
+    ev.argument_paths = arguments.paths
+    builder.inline = lambda fn, args, kwargs: call_function(ev, fn, args, kwargs, fn)
+    _run(ev, source)
+    if ev.diagnostics:
+        raise UnsupportedError(ev.diagnostics, source.name)
+    function.storages = _used_storages(function)
+    return TraceResult(function, ev.reads)
+
+
+
+
+def _run(ev: Evaluator, source: SourceFunction) -> None:
+    node = source.node
+    ev.calls.append(node)
+    try:
+        if isinstance(node, ast.Lambda):
+            emit_return(ev, ev.eval(node.body))
+        elif ev.exec_block(node.body) is Flow.NEXT:
+            emit_return(ev, None)
+    except NeedArguments as failure:
+        needed = NeedStatic(failure.leaves[0], failure.why)
+        needed.leaves = failure.leaves  # type: ignore[attr-defined]
+        needed.location = failure.location
+        raise needed from None
+    except TooLong as failure:
+        ev.diagnostics.append(Diagnostic(failure.location, failure.construct, failure.hint))
+    except (PydslError, FrontendFailure):
+        raise
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        raise InternalCompilerError(message, ev.builder.loc, "the front end") from error
+
+
+# --- arguments ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Arguments:
+    """Makes front-end values, block arguments and storages of argument trees."""
+
+    function: Function
+    leaves: dict[int, Value] = field(default_factory=dict)
+    groups: dict[int, Storage] = field(default_factory=dict)
+    extents: dict[int, int] = field(default_factory=dict)
+    paths: dict[int, tuple[int | None, Path, Operand]] = field(default_factory=dict)
+
+    def value(self, spec: ArgTree, path: Path) -> Operand:
+        if isinstance(spec, StaticSpec):
+            return spec.value
+        if isinstance(spec, ScalarSpec):
+            return self._leaf(spec.leaf, Value(ScalarType(spec.dtype, spec.weak), _hint(path)), path)
+        if isinstance(spec, ArraySpec):
+            return self._leaf(spec.leaf, Value(self._tensor(spec, path), _hint(path)), path)
+        if isinstance(spec, SequenceSpec):
+            items = [self.value(item, (*path, i)) for i, item in enumerate(spec.items)]
+            make = getattr(spec.type, "_make", spec.type)
+            return self._whole(make(items), path)
+        fields = [(name, self.value(item, (*path, name))) for name, item in spec.items]
+        return self._whole(dict(fields) if isinstance(spec, MappingSpec) else _object(spec, fields), path)
+
+    def _leaf(self, leaf: int, value: Value, path: Path) -> Value:
+        self.leaves[leaf] = value
+        self.paths[id(value)] = (leaf, path, value)
+        return value
+
+    def _whole(self, value: Operand, path: Path) -> Operand:
+        if value != ():
+            self.paths[id(value)] = (None, path, value)
+        return value
+
+    def _tensor(self, spec: ArraySpec, path: Path) -> TensorType:
+        storage = self.groups.get(spec.group)
+        if storage is None:
+            storage = self.groups[spec.group] = Storage(Origin.ARG, _hint(path), spec.dtype)
+            self.extents[spec.group] = 0
+            self.function.storages.append(storage)
+        if 0 not in spec.shape:
+            reach = sum((n - 1) * s for n, s in zip(spec.shape, spec.strides, strict=True) if s > 0)
+            end = spec.offset + reach + np.dtype(spec.dtype).itemsize
+            self.extents[spec.group] = max(self.extents[spec.group], end)
+        storage.writeable = storage.writeable and spec.writeable
+        return TensorType(
+            spec.dtype,
+            tuple(map(Affine.of, spec.shape)),
+            tuple(map(Affine.of, spec.strides)),
+            Affine.of(spec.offset),
+            storage,
+        )
+
+    def finish(self) -> None:
+        """Put the leaves into the body, in order, and size the storages."""
+        body = self.function.body
+        body.args = [self.leaves[leaf] for leaf in sorted(self.leaves)]
+        for argument in body.args:
+            argument.owner = body
+        for group, storage in self.groups.items():
+            storage.nbytes = Affine.of(self.extents[group])
+
+
+def _hint(path: Path) -> str:
+    return "_".join(map(str, path))
+
+
+def _object(spec: ObjectSpec, fields: list[tuple[str, Operand]]) -> Operand:
+    return make_object(spec.cls, fields)
+
+
+def _used_storages(function: Function) -> list[Storage]:
+    """The storages that the function still mentions, in order of creation (evaluations that were thrown away leave
+    others)."""
+    used: dict[int, Storage] = {}
+    work = [a.tensor.storage for a in function.body.args if a.is_tensor]
+    for op in function.walk():
+        values = [*op.results, *(a for region in op.regions for a in region.args)]
+        work.extend(v.tensor.storage for v in values if v.is_tensor)
+    while work:
+        storage = work.pop()
+        if storage.id not in used:
+            used[storage.id] = storage
+            work.extend(storage.sources)
+    return [used[key] for key in sorted(used)]
