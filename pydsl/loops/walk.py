@@ -71,11 +71,16 @@ def expressions(stmt: Stmt) -> Iterator[Expr]:
 
 
 def subexpressions(expr: Expr) -> Iterator[Expr]:
-    """An expression and everything below it."""
-    yield expr
-    if isinstance(expr, Apply):
-        for arg in expr.args:
-            yield from subexpressions(arg)
+    """An expression and everything below it, each shared part once."""
+    seen: set[int] = set()
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            if isinstance(node, Apply):
+                stack.extend(reversed(node.args))
 
 
 def loads(stmt: Stmt) -> Iterator[Load]:
