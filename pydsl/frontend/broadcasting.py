@@ -8,6 +8,7 @@ whose layout does not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from pydsl.ir.affine import Affine
 
@@ -26,10 +27,12 @@ def magnitude(expr: Affine) -> int:
 
 
 def is_one(dim: Affine) -> bool:
+    """Whether a dim is the constant 1."""
     return dim.is_const and dim.const == 1
 
 
 def is_zero(dim: Affine) -> bool:
+    """Whether a dim is the constant 0."""
     return dim.is_const and dim.const == 0
 
 
@@ -218,7 +221,7 @@ def _mergeable(
     group: list[tuple[Affine, Affine]], fortran: bool, multiply: Callable[[Affine, Affine], Affine]
 ) -> bool:
     """Whether a run of axes can be walked as one."""
-    for (outer_dim, outer), (inner_dim, inner) in zip(group, group[1:], strict=False):
+    for (outer_dim, outer), (inner_dim, inner) in pairwise(group):
         if fortran:
             if inner != multiply(outer_dim, outer):
                 return False

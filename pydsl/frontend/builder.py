@@ -1,7 +1,7 @@
 """The builder: what the evaluator calls to make tensor IR out of abstract values.
 
-A front-end value is a *static* Python object, a *dynamic* IR :class:`~pydsl.ir.core.Value` (scalar or tensor), or a list
-or tuple of these. Every method takes both; what is static is folded, what is dynamic becomes operations in
+A front-end value is a *static* Python object, a *dynamic* IR :class:`~pydsl.ir.core.Value` (scalar or tensor), or a
+list or tuple of these. Every method takes both; what is static is folded, what is dynamic becomes operations in
 :attr:`Builder.block`. Index expressions (:class:`~pydsl.ir.affine.Affine`) stand for dims, offsets and integer scalars.
 
 A method raises :class:`NumpyError` where the program would raise whatever the data are, :class:`Unsupported` where the
@@ -25,7 +25,7 @@ The builder is made of layers, each a class that uses only those below it::
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ from pydsl.ir.types import BOOL
 __all__ = ["Builder", "Emitter", "IndexEntry", "Operand", "SliceEntry"]
 
 _UNARY_UFUNCS = {"neg": np.negative, "pos": np.positive, "invert": np.invert, "abs": np.absolute}
-_STATIC_UNARY = {
+_STATIC_UNARY: dict[str, Callable[[Any], Any]] = {
     "neg": operator.neg, "pos": operator.pos, "invert": operator.invert, "not": operator.not_, "abs": abs,
 }  # fmt: skip
 
@@ -127,7 +127,7 @@ class Builder(Contractions):
         """
         if ufunc is np.matmul:
             target = out[0] if isinstance(out, tuple) else out
-            return self.matmul(*operands, out=target, dtype=dtype)
+            return self.matmul(operands[0], operands[1], target, dtype)
         if ufunc.nout == 1:
             return super().ufunc(ufunc, operands, out, where, dtype, casting)
         if out not in (None, (None,) * ufunc.nout) or where is not True or dtype is not None:
@@ -155,6 +155,10 @@ class Builder(Contractions):
         return self.load(chosen) if not chosen.tensor.rank else chosen
 
     # --- arrays from nested sequences -----------------------------------------------------------------------
+
+    def as_value(self, value: Operand) -> Value:
+        """An operand as an IR value: scalars become constants, arrays references to them, lists new tensors."""
+        return self.as_tensor(value) if isinstance(value, (list, tuple)) else super().as_value(value)
 
     def as_tensor(self, value: Operand, dtype: DType | None = None) -> Value:
         """An array-like (nested lists and tuples included) as a tensor; tensors of the right dtype as they are."""

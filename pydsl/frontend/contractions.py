@@ -300,7 +300,8 @@ def _parse_subscripts(subscripts: str, ranks: Sequence[int]) -> tuple[list[Label
                 name = chr(label)
                 raise NumpyError(
                     ValueError,
-                    f"einstein sum subscripts string included output subscript '{name}' which never appeared in an input",
+                    f"einstein sum subscripts string included output subscript '{name}' which never appeared "
+                    "in an input",
                 )
         return inputs, output
     letters = [label for labels in inputs for label in labels if label >= 0]

@@ -60,6 +60,7 @@ def as_dtype(spec: Any) -> DType:
 
 @lru_cache(maxsize=256)
 def scalar_type(dtype: DType, weak: bool = False) -> ScalarType:
+    """The scalar type of a dtype, one object each."""
     return ScalarType(dtype, weak)
 
 
@@ -78,6 +79,7 @@ def type_of_static(value: Any) -> ScalarType:
 
 
 def is_static_scalar(value: Any) -> bool:
+    """Whether a value is a Python or NumPy number."""
     return isinstance(value, (bool, int, float, complex, np.bool_, np.number))
 
 
@@ -134,6 +136,7 @@ def result_type(*inputs: Promoted) -> DType:
 
 @lru_cache(maxsize=4096)
 def can_cast(source: Promoted, target: DType, casting: str) -> bool:
+    """``np.can_cast``; weak scalars stand for their default dtype, but may always change kind downwards."""
     if isinstance(source, np.dtype):
         return bool(np.can_cast(source, target, casting=casting))  # type: ignore[arg-type]
     return bool(
@@ -142,7 +145,7 @@ def can_cast(source: Promoted, target: DType, casting: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _converted(value: Any, python: type, key: str, dtype: DType) -> Any:
+def _converted(value: Any, kind: str, key: str, dtype: DType) -> Any:
     cell = np.zeros((), dtype)
     try:
         with np.errstate(all="ignore"):
@@ -154,7 +157,7 @@ def _converted(value: Any, python: type, key: str, dtype: DType) -> Any:
 
 def convert_static(value: Any, dtype: DType) -> Any:
     """A static scalar as a NumPy scalar of a dtype, by NumPy's assignment rule (and its errors)."""
-    return _converted(value, type(value), repr(value), dtype)  # the repr tells -0.0 from 0.0
+    return _converted(value, type(value).__name__, repr(value), dtype)  # the repr tells -0.0 from 0.0
 
 
 def integer_range(dtype: DType) -> tuple[int, int]:
@@ -163,3 +166,10 @@ def integer_range(dtype: DType) -> tuple[int, int]:
         return 0, 1
     info = np.iinfo(dtype)
     return int(info.min), int(info.max)
+
+
+def cast_refusal(source: DType, target: DType, casting: str) -> NumpyError:
+    """NumPy's error for a conversion that the casting rule forbids."""
+    return NumpyError(
+        TypeError, f"Cannot cast array data from {source!r} to {target!r} according to the rule '{casting}'"
+    )

@@ -104,7 +104,7 @@ class Elementwise(Writes):
         target: DType | None,
         casting: str,
         out: Value | None,
-    ) -> Value:
+    ) -> Any:
         """The result of a ufunc as a scalar or a new tensor (laid out to suit ``out``)."""
         out_dtype = None if out is None else out.tensor.dtype
         loop = dtypes.resolve(ufunc, inputs, out_dtype, target, casting)
@@ -125,12 +125,13 @@ class Elementwise(Writes):
         loop: tuple[DType, ...],
         shapes: Sequence[tuple[Affine, ...]],
         out: Value | None = None,
-    ) -> Value:
+    ) -> Any:
         """The loop of a ufunc: conversions, broadcasts, one operation."""
         ready = [self.for_loop(value, dtype) for value, dtype in zip(values, loop, strict=False)]
         record, ready = self._chosen(name, values, ready, loop, bool(shapes))
         if record is None:
-            return self.filled(shapes, _CONSTANT_ON_INTEGERS[name])
+            answer = np.bool_(_CONSTANT_ON_INTEGERS[name])
+            return self.filled(shapes, answer) if shapes else answer  # static where it can be
         if not shapes:
             if record is COPY:
                 return ready[0]
@@ -300,7 +301,7 @@ class Elementwise(Writes):
             out = self._fresh_out(ufunc, values, inputs, mask, target, casting)
         elif not isinstance(out, Value) or not out.is_tensor:
             raise NumpyError(TypeError, "return arrays must be of ArrayType")
-        result = self._compute(ufunc, name, values, inputs, target, casting, out)
+        result = self.as_value(self._compute(ufunc, name, values, inputs, target, casting, out))
         self.check_writeable(out, "output array")
         shape = out.tensor.shape
         shapes = [shape, *([result.tensor.shape] if result.is_tensor else [])]

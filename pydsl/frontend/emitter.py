@@ -21,6 +21,7 @@ from pydsl.ir.ops.control import CHECK, CONSTANT, RAISE
 from pydsl.ir.ops.memory import CONSTANT_ARRAY, LOAD, VIEW
 from pydsl.ir.record import OpRecord
 from pydsl.ir.types import Origin, ScalarType, Storage, TensorType, Type
+from pydsl.library import is_unchecked
 
 Operand = Any
 """A static Python object or an IR value."""
@@ -35,6 +36,7 @@ class Emitter:
     block: where operations go (its end). Set by :meth:`at`.
     loc: source location put on every operation.
     inline: called by :meth:`call_library`; the evaluator sets it.
+    unchecked: a library function is being inlined whose integer indices are all within ``[0, n)``.
     """
 
     def __init__(self, function: Function) -> None:
@@ -42,6 +44,7 @@ class Emitter:
         self.block: Block = function.body
         self.loc: SourceLocation | None = None
         self.inline: Callable[..., Any] | None = None
+        self.unchecked = False
         self._enclosing: list[Block] = []
         self._memo: dict[Hashable, tuple[Block, Any]] = {}
         self._globals: dict[int, tuple[Any, Storage]] = {}
@@ -101,7 +104,11 @@ class Emitter:
         """Inline a self-hosted library function."""
         if self.inline is None:
             raise Unsupported(f"the library function {fn.__name__}", "no evaluator is attached")
-        return self.inline(fn, args, kwargs)
+        before, self.unchecked = self.unchecked, is_unchecked(fn)
+        try:
+            return self.inline(fn, args, kwargs)
+        finally:
+            self.unchecked = before
 
     # --- scalars --------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Index arithmetic: integer scalars kept affine as long as they are, symbols for the rest, bounds throughout.
 
-Two computations of the same quantity must end in the same :class:`Affine`, because equality of index expressions is how
-equal dims, contiguity and overlaps are recognised. So products are expanded into monomials, and each monomial, quotient,
-minimum and maximum is computed once per scope.
+Two computations of the same quantity must end in the same :class:`Affine`, because equality of index expressions is
+how equal dims, contiguity and overlaps are recognised. So products are expanded into monomials, and each monomial,
+quotient, minimum and maximum is computed once per scope.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pydsl.ir.affine import Affine
 from pydsl.ir.core import Op, Value
 from pydsl.ir.ops.control import CONSTANT, INDEX
 from pydsl.ir.ops.elementwise import CAST, UFUNCS
-from pydsl.ir.types import BOOL, INDEX as INDEX_TYPE, ScalarType
+from pydsl.ir.types import BOOL, ScalarType
+from pydsl.ir.types import INDEX as INDEX_TYPE
 
 _OPEN: Bounds = (None, None)
 _ZERO = Affine.of(0)
@@ -201,7 +202,7 @@ class IndexMath(Emitter):
             a, b = left.bounds, right.bounds
             bounds = (None, None)
             if a[0] is not None and b[0] is not None and a[0] >= 0 and b[0] >= 0:
-                bounds = (a[0] * b[0], None if a[1] is None or b[1] is None else a[1] * b[1])  # type: ignore[assignment]
+                bounds = (a[0] * b[0], None if a[1] is None or b[1] is None else a[1] * b[1])
             operands = (self.index_value(Affine.of(left)), self.index_value(Affine.of(right)))
             found = self.remember(key, self.value(UFUNCS["multiply"], operands, INDEX_TYPE, bounds))
             self._memo[("factors", found)] = (self.block, factors)

@@ -29,7 +29,8 @@ class Indexing(Elementwise):
         """Note that every element of an index tensor lies in ``[0, size)``."""
         high = self.index_bounds(size)[1]
         index.bounds = (0, None if high is None else high - 1)
-        return self.remember(("in-range", index), size) and index
+        self.remember(("in-range", index), size)
+        return index
 
     def checked_index(self, index: Operand, size: Affine, axis: int) -> Value:
         """An index operand as an int64 tensor or scalar whose elements are in bounds (checked here)."""

@@ -199,11 +199,11 @@ class Reductions(Indexing):
         self.check_writeable(out, "output array")
         shape = result.tensor.shape if result.is_tensor else ()
         if len(shape) != out.tensor.rank:
-            message = f"output parameter has the wrong number of dimensions: expected {len(shape)}, got {out.tensor.rank}"
+            message = "output parameter has the wrong number of dimensions: "
+            message += f"expected {len(shape)}, got {out.tensor.rank}"
             raise NumpyError(ValueError, message)
         if not dtypes.can_cast(result.type.dtype, out.tensor.dtype, "same_kind"):
-            message = f"Cannot cast array data from {result.type.dtype!r} to {out.tensor.dtype!r} according to the rule 'same_kind'"
-            raise NumpyError(TypeError, message)
+            raise dtypes.cast_refusal(result.type.dtype, out.tensor.dtype, "same_kind")
         for mine, wanted in zip(shape, out.tensor.shape, strict=True):
             self.require_equal(mine, wanted, "output array does not match result of reduction")
         self.store_result(out, result)

@@ -142,10 +142,7 @@ class Tensors(Scalars):
         operand = self.as_value(value)
         source = operand.type.dtype
         if not dtypes.can_cast(source, target, casting):
-            message = (
-                f"Cannot cast array data from {source!r} to {target!r} according to the rule '{casting}'"
-            )
-            raise NumpyError(TypeError, message)
+            raise dtypes.cast_refusal(source, target, casting)
         if not operand.is_tensor:
             return self.convert_scalar(operand, dtypes.scalar_type(target))
         if source != target:

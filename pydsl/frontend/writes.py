@@ -51,8 +51,7 @@ class Writes(Views):
         if not operand.is_tensor:
             self._check_assignable(operand, dtype)
         if not dtypes.can_cast(operand.type.dtype, dtype, casting):
-            message = f"Cannot cast array data from {operand.type.dtype!r} to {dtype!r} according to the rule '{casting}'"
-            raise NumpyError(TypeError, message)
+            raise dtypes.cast_refusal(operand.type.dtype, dtype, casting)
         if not operand.is_tensor:
             return self.cast(operand, dtype)
         return self._fitted(self.cast(operand, dtype), tuple(shape))
@@ -87,7 +86,10 @@ class Writes(Views):
     def _fitted(self, value: Value, shape: tuple[Affine, ...]) -> Value:
         """The value broadcast to the destination; leading axes of length 1 are dropped, as NumPy does."""
         old = value.tensor
-        message = f"could not broadcast input array from shape {rules.shape_text(old.shape)} into shape {rules.shape_text(shape)}"
+        message = (
+            f"could not broadcast input array from shape {rules.shape_text(old.shape)} "
+            f"into shape {rules.shape_text(shape)}"
+        )
         extra = old.rank - len(shape)
         if extra > 0:
             if not all(rules.is_one(dim) for dim in old.shape[:extra]):

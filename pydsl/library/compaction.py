@@ -11,12 +11,13 @@ from pydsl.library import unchecked
 
 @unchecked
 def true_positions(mask: Any) -> Any:
-    """Positions of the true elements of a 1-d bool array: count, then fill."""
+    """Positions of the true elements of a 1-d bool array: count, then fill without a branch on the mask."""
     count = np.count_nonzero(mask)
     positions = np.empty(count, np.int64)
     filled = 0
-    for i in range(mask.shape[0]):
-        if mask[i]:
-            positions[filled] = i
-            filled += 1
+    i = 0
+    while filled < count:
+        positions[filled] = i
+        filled += int(mask[i])
+        i += 1
     return positions

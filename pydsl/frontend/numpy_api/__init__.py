@@ -1,7 +1,7 @@
 """The NumPy (and builtin) callables that the front end knows, found by identity.
 
-``lookup(callable)`` gives ``handler(builder, *args, **kwargs)``; ``method(value, name)`` the handler of a method, called
-as ``handler(builder, value, *args, **kwargs)``; ``attribute(builder, value, name)`` an attribute's value.
+``lookup(callable)`` gives ``handler(builder, *args, **kwargs)``; ``method(value, name)`` the handler of a method,
+called as ``handler(builder, value, *args, **kwargs)``; ``attribute(builder, value, name)`` an attribute's value.
 Importing this package fills the tables; each module has one subject.
 """
 

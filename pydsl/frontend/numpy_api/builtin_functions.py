@@ -221,8 +221,9 @@ _register_operators()
 
 def _register_scalar_types() -> None:
     for scalar in _NUMPY_SCALARS:
+        dtype = np.dtype(scalar)
 
-        def handler(b: Builder, value: Operand = 0, *, _dtype: Any = np.dtype(scalar)) -> Operand:
+        def handler(b: Builder, value: Operand = 0, *, _dtype: Any = dtype) -> Operand:
             return numpy_scalar(b, value, _dtype)
 
         handles(scalar)(handler)

@@ -293,7 +293,12 @@ def linspace(
 
 @handles(np.eye, makes_array=True)
 def eye(
-    b: Builder, N: Operand, M: Operand = None, k: Operand = 0, dtype: Any = float, order: str = "C"
+    b: Builder,
+    N: Operand,  # noqa: N803
+    M: Operand = None,  # noqa: N803
+    k: Operand = 0,
+    dtype: Any = float,
+    order: str = "C",
 ) -> Value:
     """``np.eye``: zeros, and ones on a diagonal."""
     result = zeros(b, (N, N if M is None else M), dtype, order)
@@ -329,7 +334,13 @@ def diag(b: Builder, v: Operand, k: Operand = 0) -> Value:
 
 
 @handles(np.tri, makes_array=True)
-def tri(b: Builder, N: Operand, M: Operand = None, k: Operand = 0, dtype: Any = float) -> Value:
+def tri(
+    b: Builder,
+    N: Operand,  # noqa: N803
+    M: Operand = None,  # noqa: N803
+    k: Operand = 0,
+    dtype: Any = float,
+) -> Value:
     """``np.tri``."""
     rows, columns = b.as_affine(N), b.as_affine(N if M is None else M)
     return b.cast(lower_mask(b, rows, columns, b.as_affine(k)), dtypes.as_dtype(dtype))

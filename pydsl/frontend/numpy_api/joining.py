@@ -6,6 +6,7 @@ A joined array is allocated once and each part is stored into a view of it, so t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,7 @@ def _each(b: Builder, arrays: Sequence[Operand], change: Any) -> Any:
 
 
 @handles(np.tile, makes_array=True)
-def tile(b: Builder, A: Operand, reps: Operand) -> Value:
+def tile(b: Builder, A: Operand, reps: Operand) -> Value:  # noqa: N803
     """``np.tile``: one store of a broadcast view."""
     value = b.reducible(A)
     counts = [b.as_affine(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
@@ -290,7 +291,7 @@ def array_split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: in
         cuts = [each * k + b.min_index(extra, Affine.of(k)) for k in range(1, sections)]
     edges = [rules.ZERO, *cuts, length]
     parts = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         parts.append(b.take_slice(value, along, start, b.max_index(stop - start, rules.ZERO)))
     return parts
 

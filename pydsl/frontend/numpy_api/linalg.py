@@ -194,7 +194,7 @@ def multi_dot(b: Builder, arrays: Any, *, out: Operand = None) -> Operand:
 
 
 @handles(np.vander)
-def vander(b: Builder, x: Operand, N: Operand = None, increasing: bool = False) -> Value:
+def vander(b: Builder, x: Operand, N: Operand = None, increasing: bool = False) -> Value:  # noqa: N803
     """``np.vander``: powers by repeated products."""
     value = b.reducible(x)
     if value.tensor.rank != 1:

@@ -102,8 +102,8 @@ def view(b: Builder, a: Value, dtype: Any = None, type: Any = None) -> Value:
             )
         nbytes = shape[-1] * old.itemsize
         message = (
-            "When changing to a larger dtype, its size must be a divisor of the total size in bytes of the last axis of "
-            "the array."
+            "When changing to a larger dtype, its size must be a divisor of the total size in bytes of the last axis "
+            "of the array."
         )
         rest = b.mod_index(nbytes, Affine.of(target.itemsize))
         b.check(b.compare_index("eq", rest, rules.ZERO), ValueError, message)

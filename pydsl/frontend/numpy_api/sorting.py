@@ -224,6 +224,7 @@ def unique(
     starts = b.mark_in_range(b.flat_positions(first), ordered.tensor.shape[0])
     results: list[Value] = [b.gather(ordered, [starts], (0,), 0)]
     if return_index:
+        assert order is not None
         results.append(b.gather(order, [starts], (0,), 0))
     if return_inverse:
         from_sorted = b.ufunc(np.subtract, (_running_count(b, first), 1))

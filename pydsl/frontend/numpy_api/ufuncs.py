@@ -15,7 +15,7 @@ from pydsl.frontend.numpy_api.registry import Handler, array_method, handles
 from pydsl.ir.core import Value
 from pydsl.ir.ops.elementwise import UFUNCS
 
-_CLIP: np.ufunc = np._core.umath.clip
+_CLIP: np.ufunc = np._core.umath.clip  # type: ignore[attr-defined]
 _WITHOUT_RECORD = (np.degrees, np.radians, np.divmod, np.modf, np.matmul)
 
 

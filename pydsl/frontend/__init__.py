@@ -1,0 +1,1 @@
+"""The front end: Python source to tensor IR, by partial evaluation."""
