@@ -5,35 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 
-from tests.generator.check import Failure, Report, check_seed, smaller, summary
-from tests.generator.executors import EXECUTORS
+from tests.generator.check import Failure, Report, summary
 from tests.generator.generate import generate
-
-
-def _chunk(seeds: range, names: list[str], exact: bool) -> list[Report]:
-    chosen = {name: EXECUTORS[name] for name in names}
-    return [check_seed(seed, chosen, exact, shrinking=False) for seed in seeds]
-
-
-def _reports(options: argparse.Namespace, names: list[str]) -> Iterator[list[Report]]:
-    seeds = range(options.seed, options.seed + options.count)
-    step = 25
-    chunks = [seeds[k : k + step] for k in range(0, len(seeds), step)]
-    exact = not options.approximate
-    if options.jobs == 1:
-        for chunk in chunks:
-            yield _chunk(chunk, names, exact)
-        return
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=40) as pool:
-        futures = [pool.submit(_chunk, chunk, names, exact) for chunk in chunks]
-        for chunk, future in zip(chunks, futures):
-            try:
-                yield future.result()
-            except Exception as error:  # a crash of the worker
-                print(f"# seeds {chunk.start} to {chunk.stop - 1}: {error!r}", flush=True)
+from tests.generator.runs import check_seeds, made_smaller
 
 
 def main() -> int:
@@ -57,7 +32,8 @@ def main() -> int:
     reports: list[Report] = []
     groups: dict[tuple[str, str, str], list[Failure]] = {}
     start = time.monotonic()
-    for chunk in _reports(options, names):
+    seeds = range(options.seed, options.seed + options.count)
+    for chunk in check_seeds(seeds, names, not options.approximate, options.jobs):
         reports += chunk
         for report in chunk:
             for failure in report.failures:
@@ -67,7 +43,7 @@ def main() -> int:
     for failures in sorted(groups.values(), key=len, reverse=True)[: options.most]:
         print(f"# ---- {len(failures)} failures like this one; seeds {[f.seed for f in failures[:8]]}")
         best = min(failures, key=lambda failure: failure.program.size())
-        print((best if options.no_shrink else smaller(best, EXECUTORS[best.executor])).text(), flush=True)
+        print((best if options.no_shrink else made_smaller(best)).text(), flush=True)
     print(summary(reports, names))
     print(f"{len(groups)} kinds of failures, {time.monotonic() - start:.0f} s")
     return 1 if groups else 0

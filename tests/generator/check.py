@@ -113,14 +113,13 @@ def check_seed(
     return check_program(generate(seed, exact), executors, shrinking)
 
 
-def shrunk(program: Program, executor: Executor, found: Difference) -> Program:
-    """The smallest program found that still differs in the same way."""
+def shrunk(program: Program, fails: Callable[[Program], bool]) -> Program:
+    """The smallest program found that still fails and has one right answer."""
 
-    def fails(candidate: Program) -> bool:
-        again = difference(candidate, executor).found
-        return again is not None and _alike(again, found) and not why_undefined(candidate)
+    def fails_soundly(candidate: Program) -> bool:
+        return not why_undefined(candidate) and fails(candidate)
 
-    return dull(shrink(program, fails), fails)
+    return dull(shrink(program, fails_soundly), fails_soundly)
 
 
 def _alike(a: Difference, b: Difference) -> bool:
@@ -156,7 +155,12 @@ def summary(reports: Sequence[Report], executors: Sequence[str]) -> str:
 
 def smaller(failure: Failure, executor: Executor) -> Failure:
     """The failure with its program shrunk."""
-    program = shrunk(failure.program, executor, failure.difference)
+
+    def fails(candidate: Program) -> bool:
+        again = difference(candidate, executor).found
+        return again is not None and _alike(again, failure.difference)
+
+    program = shrunk(failure.program, fails)
     result = difference(program, executor)
     return replace(
         failure, program=program, difference=result.found or failure.difference, trace=result.frames

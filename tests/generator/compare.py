@@ -165,10 +165,8 @@ class _Comparison:
         for number, (x, y) in enumerate(
             zip(self.expected.arguments.values, self.actual.arguments.values, strict=True)
         ):
-            if isinstance(x, np.ndarray) and (a is x) != (b is y):
-                return Difference(
-                    "identity", f"{where} is {'not ' if a is x else ''}argument {number} itself"
-                )
+            if a is x and b is not y:
+                return Difference("identity", f"{where} is not argument {number} itself")
         return None
 
     def _mutual(self, a: Sequence[Any], b: Sequence[Any], where: str) -> Difference | None:
@@ -178,10 +176,6 @@ class _Comparison:
                 if isinstance(a[i], np.ndarray) and isinstance(a[j], np.ndarray):
                     if np.may_share_memory(a[i], a[j]) != np.may_share_memory(b[i], b[j]):
                         return Difference("view", f"{where}[{j}] and {where}[{i}] share memory or do not")
-                    if (a[i] is a[j]) != (b[i] is b[j]):
-                        return Difference(
-                            "identity", f"{where}[{j}] and {where}[{i}] are one object or are not"
-                        )
         return None
 
 
