@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import inspect
 import threading
+import time
 import types
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
@@ -155,7 +156,10 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
                 raise error.with_traceback(None)  # noqa: B904 - the user's function, not the compiler's frames
             finally:
                 request.objects.clear()
+            start = time.perf_counter()
             code = self._load(result)
+            if hasattr(result.report, "loaded"):
+                result.report.loaded(time.perf_counter() - start)
             compiled = Compiled(bound.signature, settings, code, result.report)
             self._table.add(compiled)
             self._table.show(settings)

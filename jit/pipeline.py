@@ -99,8 +99,9 @@ class Compilation:
 
         return inspect(self, stage)
 
-    def announce(self) -> None:
-        """Logs and dumps it as the knobs say."""
+    def loaded(self, seconds: float) -> None:
+        """Notes that the machine code is there, and after how long; logs and dumps as the knobs say."""
+        self.times["machine code"] = seconds
         if knobs.LOG.get() != "off" or knobs.DUMP.get().stages:
             from pydsl.report.output import announce  # noqa: PLC0415
 
@@ -149,7 +150,6 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     text: str = stage("emit", emit_kernel, loops, host_target())
     spec = specialization(request, traced, lowered)
     compilation = Compilation(request, function, lowered, loops, plan, report, text, stage.times)
-    compilation.announce()
     return CompiledSpecialization(spec, text, optimize, report=compilation)
 
 

@@ -93,6 +93,79 @@ def number(value: Any) -> str:
     return str(value)
 
 
+def view_text(view: TensorType, base: TensorType) -> str | None:
+    """The index that makes one reference from another, as in ``[:, 2::4]``; None where it is not a basic index.
+
+    Only for constant references, where ``base`` has positive strides.
+    """
+    if (
+        not (view.is_static and base.is_static)
+        or view.dtype != base.dtype
+        or 0 in (base.static_shape() or ())
+    ):
+        return None
+    strides = [s.value for s in base.strides]
+    sizes = [d.value for d in base.shape]
+    order = sorted(range(base.rank), key=lambda k: -strides[k])
+    rest = view.offset.value - base.offset.value
+    start = [0] * base.rank
+    for k in order:
+        if strides[k] <= 0 or rest < 0:
+            return None
+        start[k] = min(rest // strides[k], sizes[k] - 1)
+        rest -= start[k] * strides[k]
+    found: list[tuple[int, str]] = []
+    used: set[int] = set()
+    for extent, stride in zip((d.value for d in view.shape), (s.value for s in view.strides), strict=True):
+        if not stride:
+            if extent != 1:
+                return None
+            found.append((-1, "None"))
+            continue
+        free = [k for k in order if k not in used and _walks(start[k], stride, extent, strides[k], sizes[k])]
+        if not free:
+            return None
+        used.add(free[0])
+        found.append((free[0], _slice(start[free[0]], stride // strides[free[0]], extent, sizes[free[0]])))
+    return None if rest else _index_text(found, used, start)
+
+
+def _walks(start: int, stride: int, extent: int, unit: int, size: int) -> bool:
+    return stride % unit == 0 and 0 <= start + stride // unit * (extent - 1) < size
+
+
+def _slice(start: int, step: int, extent: int, size: int) -> str:
+    if extent == 1:
+        step = 1
+    stop = start + step * (extent - 1) + (1 if step > 0 else -1)
+    first = "" if start == (0 if step > 0 else size - 1) else str(start)
+    ends = start + step * extent
+    last = "" if ends >= size or ends < 0 else str(stop)
+    return f"{first}:{last}" + (f":{step}" if step != 1 else "")
+
+
+def _index_text(found: list[tuple[int, str]], used: set[int], start: list[int]) -> str | None:
+    kept = [k for k, _ in found if k >= 0]
+    turned = ""
+    if kept != sorted(kept):
+        if kept != sorted(kept, reverse=True):
+            return None
+        found, turned = found[::-1], ".T"
+    parts: list[str] = []
+    position = 0
+    for k, text in found:
+        while position < k:
+            if position not in used:
+                parts.append(str(start[position]))
+            position += 1
+        parts.append(text)
+        position = max(position, k + 1)
+    parts += [str(start[k]) for k in range(position, len(start)) if k not in used]
+    while parts and parts[-1] == ":":
+        parts.pop()
+    return f"[{', '.join(parts)}]{turned}" if parts else turned
+
+
 class Names:
     """The names of a function's storages: the user's variable where one was bound to the array."""
 
@@ -113,7 +186,7 @@ class Names:
             name = storage.name if storage.origin is Origin.ARG else hints.get(storage, storage.name)
             base, count = name, 2
             while name in taken:
-                name = f"{base}'{count}" if count > 2 else f"{base}'"
+                name = f"{base}#{count}"
                 count += 1
             taken.add(name)
             self._names[storage] = name

@@ -162,7 +162,7 @@ class _Builder:
         self.origins: dict[Storage, GraphNode] = {}
         self.views: dict[tuple[Value, frozenset[GraphNode], GraphCluster], GraphNode] = {}
         self.clusters: dict[int, GraphCluster] = {}
-        self.attached: set[Storage] = set()
+        self.whole = _whole_references(function)
         self.needed = self._needed_ops()
 
     def run(self) -> OpGraph:
@@ -262,14 +262,19 @@ class _Builder:
     def _view_text(self, value: Value) -> str:
         """The user's text for a reference where it is short, else the name of its storage and its shape."""
         owner = value.owner
-        if isinstance(owner, Op) and owner.record.kind is Kind.VIEW:
-            text = names.source_text(owner.loc)
-            if owner.attrs.get("how") != "broadcast" and 0 < len(text) <= 32 and text[-1] in "])T":
-                return text
+        storage = value.tensor.storage
+        if not (isinstance(owner, Op) and owner.record.kind is Kind.VIEW):
+            return value.hint or self.names.storage(storage)
+        if storage in self.whole:
+            text = names.view_text(value.tensor, self.whole[storage])
+            if text is not None:
+                return self.names.storage(storage) + text
+        written = names.source_text(owner.loc)
+        if owner.attrs.get("how") != "broadcast" and 0 < len(written) <= 32 and written[-1] in "])T":
+            if "=" not in written:
+                return written
         shape = ", ".join(map(names.index, value.tensor.shape))
-        name = value.hint or self.names.storage(value.tensor.storage)
-        whole = not (isinstance(owner, Op) and owner.record.kind is Kind.VIEW)
-        return name if whole else f"{name} as [{shape}]"
+        return f"{self.names.storage(storage)} as [{shape}]"
 
     # --- links ---
 
@@ -471,6 +476,20 @@ _KIND_NAMES = {
     Kind.SCALAR: "scalar",
     Kind.CHECK: "check",
 }
+
+
+def _whole_references(function: Function) -> dict[Storage, TensorType]:
+    """For each storage the reference that its views are described from: an argument, or the new array."""
+    found: dict[Storage, TensorType] = {}
+    for value in function.body.args:
+        if value.is_tensor:
+            found.setdefault(value.tensor.storage, value.tensor)
+    for op in function.walk():
+        if op.record.allocates or op.name == "constant_array":
+            for result in op.results:
+                if result.is_tensor:
+                    found.setdefault(result.tensor.storage, result.tensor)
+    return found
 
 
 class _Wanted:

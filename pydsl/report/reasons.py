@@ -38,12 +38,19 @@ def apart(segment: Segment, namer: BufferNames) -> list[Apart]:
     found: list[Apart] = []
     kernels = list(segment.kernels.items())
     for position, (second, item) in enumerate(kernels):
+        nearest = True
         for first, earlier in reversed(kernels[:position]):
             shared = _shared(earlier, item, namer)
-            if shared:
+            if shared and (nearest or _feeds(earlier, item, segment.local)):
                 found.append(_reason(first, earlier, second, item, shared, namer))
-                break
+                nearest = False
     return found
+
+
+def _feeds(a: Item, b: Item, local: set[Buffer]) -> bool:
+    """Whether the second reads a temporary that the first writes."""
+    written_there = {statement.buffer for statement in members(a)} & local
+    return any(load.buffer in written_there for statement in members(b) for load in statement.loads())
 
 
 def _shared(a: Item, b: Item, namer: BufferNames) -> list[str]:
@@ -75,12 +82,11 @@ def _reason(first: int, a: Item, second: int, b: Item, shared: list[str], namer:
     if blocking is not None:
         earlier, later, kind, buffer, found = blocking
         name = namer.get(buffer, buffer.name)
-        verbs = {"RAW": "reads what", "WAR": "overwrites what", "WAW": "overwrites what"}
-        ends = {"RAW": "wrote", "WAR": "reads", "WAW": "wrote"}
-        where = f"at distance {found}" if found is not None else "at places that are not known"
+        does = {"RAW": f"needs `{name}`", "WAR": f"overwrites `{name}`", "WAW": f"overwrites `{name}`"}[kind]
+        did = {"RAW": "writes", "WAR": "reads", "WAW": "writes"}[kind]
+        where = distance_text(found) if found is not None else "at places known at run time only"
         reason = (
-            f"{kind} edge on `{name}`: {_place(later)} {verbs[kind]} {_place(earlier)} {ends[kind]} in other iterations"
-            f" ({where})"
+            f"{_place(later)} {does} that {_place(earlier)} {did} in other iterations ({kind} edge, {where})"
         )
         return Apart(first, second, reason, kind)
     if len(members(a)) + len(members(b)) > MAX_STATEMENTS:
@@ -195,7 +201,18 @@ def _carried_text(edge: Carried, var: Var, namer: BufferNames) -> str:
         "WAW": "two iterations write the same element",
     }
     name = namer.get(edge.buffer, edge.buffer.name)
-    return f"{edge.kind} edge on `{name}`: {verbs[edge.kind]} (distance {edge.distance} in {var.name})"
+    return f"{edge.kind} edge on `{name}`: {verbs[edge.kind]} ({distance_text(edge.distance)} in {var.name})"
+
+
+def distance_text(found: Dependence) -> str:
+    """The distances of a dependence over one loop, as one interval."""
+    lows = [box[0][0] for box in found.boxes]
+    highs = [box[0][1] for box in found.boxes]
+    low = "..." if None in lows else str(min(x for x in lows if x is not None))
+    high = "..." if None in highs else str(max(x for x in highs if x is not None))
+    if low == high:
+        return "any distance" if low == "..." else f"distance {low}"
+    return f"distance {low} to {high}"
 
 
 def duration(nanoseconds: float) -> str:

@@ -186,7 +186,7 @@ class _Walk:
         touched = self.kernels.setdefault(kernel, Touched(trips=trips))
         side = touched.writes if writes else touched.reads
         size = buffer.nbytes.value if buffer.nbytes is not None and buffer.nbytes.is_const else None
-        first = {
+        first: dict[Symbol, Affine | int] = {
             var: start for var, (start, _) in self.around.items()
         }  # each run moves as much as the first one
         region, limit = self._region(offset.substitute(first), itemsize, loops, more)
