@@ -168,7 +168,11 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
     leaves = dynamic_leaves(request)
     captured = tuple(Captured(("<global>", k), s.data) for k, (s, _) in enumerate(lowered.implicit))
     storages = [v.tensor.storage if v.is_tensor else None for v in traced.function.body.args]
-    written = [path for (path, _), s in zip(leaves, storages, strict=True) if s in lowered.written_arguments]
+    written = [
+        path
+        for (path, leaf), s in zip(leaves, storages, strict=True)
+        if s in lowered.written_arguments and (not isinstance(leaf, ArrayLeaf) or leaf.writeable)
+    ]
     written += [
         c.path for c, (s, _) in zip(captured, lowered.implicit, strict=True) if s in lowered.written_arguments
     ]
@@ -261,7 +265,7 @@ def _result(tree: Any, leaves: list[ResultLeaf], request: CompileRequest) -> Res
                     tuple(map(_extent, leaf.shape)),
                     tuple(map(_extent, leaf.strides)),
                     _extent(leaf.offset),
-                    leaf.writeable,
+                    leaf.writeable and tree.writeable,
                 )
             return ScalarResult(leaf.dtype, leaf.weak, leaf.slot)
         case None:

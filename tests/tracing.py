@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydsl.errors import InternalCompilerError
+from pydsl.frontend.failures import NeedStatic
 from pydsl.frontend.request import (
     ReturnArgument,
     ReturnLeaf,
@@ -42,6 +43,9 @@ def with_request(function: Any, args: tuple[Any, ...], use: Callable[[CompileReq
             return use(CompileRequest(function, bound.signature, objects=bound.objects))
         except StaticsNeeded as needed:
             statics |= frozenset(needed.paths)
+        except NeedStatic as needed:
+            leaves = dynamic_leaves(CompileRequest(function, bound.signature))
+            statics |= frozenset(leaves[leaf][0] for leaf in needed.leaves)
     raise InternalCompilerError("static leaves are asked for again and again")
 
 
@@ -72,7 +76,10 @@ def build(result: TraceResult, site: int, values: list[Any], args: dict[str, Any
             case None:
                 return None
             case ReturnLeaf():
-                return values[node.operand_index]
+                value = values[node.operand_index]
+                if not node.writeable:
+                    value.flags.writeable = False
+                return value
             case ReturnStatic():
                 return node.value
             case ReturnArgument():

@@ -112,9 +112,10 @@ class TraceRequest:
 
 @dataclass(frozen=True)
 class ReturnLeaf:
-    """Operand `operand_index` of the return op."""
+    """Operand `operand_index` of the return op; an array that is not `writeable` is a read-only view."""
 
     operand_index: int
+    writeable: bool = True
 
 
 @dataclass(frozen=True)

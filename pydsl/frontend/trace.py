@@ -64,6 +64,8 @@ def trace(request: TraceRequest) -> TraceResult:
     arguments = _Arguments(function)
     names = {name: arguments.value(spec, (name,)) for name, spec in request.params.items()}
     arguments.finish()
+    for value in arguments.read_only:  # others in the same memory may be writeable
+        builder.remember(("read-only", value), True)
     reads = Reads()
     frame = make_frame(reads, callable_, source)
     frame.main = True
@@ -114,6 +116,7 @@ class _Arguments:
     groups: dict[int, Storage] = field(default_factory=dict)
     extents: dict[int, int] = field(default_factory=dict)
     paths: dict[int, tuple[int | None, Path, Operand]] = field(default_factory=dict)
+    read_only: list[Value] = field(default_factory=list)
 
     def value(self, spec: ArgTree, path: Path) -> Operand:
         if isinstance(spec, StaticSpec):
@@ -121,7 +124,10 @@ class _Arguments:
         if isinstance(spec, ScalarSpec):
             return self._leaf(spec.leaf, Value(ScalarType(spec.dtype, spec.weak), _hint(path)), path)
         if isinstance(spec, ArraySpec):
-            return self._leaf(spec.leaf, Value(self._tensor(spec, path), _hint(path)), path)
+            value = self._leaf(spec.leaf, Value(self._tensor(spec, path), _hint(path)), path)
+            if not spec.writeable:
+                self.read_only.append(value)
+            return value
         if isinstance(spec, SequenceSpec):
             items = [self.value(item, (*path, i)) for i, item in enumerate(spec.items)]
             make = getattr(spec.type, "_make", spec.type)
@@ -145,11 +151,12 @@ class _Arguments:
             storage = self.groups[spec.group] = Storage(Origin.ARG, _hint(path), spec.dtype)
             self.extents[spec.group] = 0
             self.function.storages.append(storage)
+            storage.writeable = False
         if 0 not in spec.shape:
             reach = sum((n - 1) * s for n, s in zip(spec.shape, spec.strides, strict=True) if s > 0)
             end = spec.offset + reach + np.dtype(spec.dtype).itemsize
             self.extents[spec.group] = max(self.extents[spec.group], end)
-        storage.writeable = storage.writeable and spec.writeable
+        storage.writeable = storage.writeable or spec.writeable
         return TensorType(
             spec.dtype,
             tuple(map(Affine.of, spec.shape)),
