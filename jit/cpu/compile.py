@@ -1,4 +1,5 @@
-"""What the CPU backend makes of a module's text: for `inspect`, dumps and tests. Running code is the loader's business."""
+"""What the CPU backend makes of a module's text: for `inspect`, dumps and tests. Running code is the loader's
+business."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def cast(b: FunctionText, value: Value, source: DType, target: DType) -> Value:
     if source.kind == "c":
         return cast(b, parts(value)[0], part_dtype(source), target)
     number = single(value)
-    if source.kind in "bu" or source.kind == "i":
+    if source.kind in "biu":
         return _from_integer(b, number, source, target)
     return (
         convert_float(b, number, source, target)

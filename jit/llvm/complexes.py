@@ -185,7 +185,8 @@ def _rint(b: FunctionText, call: OpCall) -> Value:
 
 
 def _sign(b: FunctionText, call: OpCall) -> Value:
-    """z / abs(z), 0 for 0; the direction of an infinite part, NaN if both are. The imaginary axis for what overflows."""
+    """z / abs(z), 0 for 0; the direction of an infinite part, NaN if both are; the imaginary axis for what
+    overflows."""
     p = _Parts(b, call)
     zero, nan, inf = p.lit(0.0), p.lit(math.nan), p.lit(math.inf)
     size = p.size()

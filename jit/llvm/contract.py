@@ -7,8 +7,8 @@
             scratch[row][...] = acc[row][...]
         for row in tile: for n: epilogue(scratch[row][n])
 
-The second operand is read in whole vectors: the last one masked, or from a padded copy where it is not contiguous. What has no
-tiling (integers, dot products) becomes plain loops.
+The second operand is read in whole vectors: the last one masked, or from a padded copy where it is not
+contiguous. What has no tiling (integers, dot products) becomes plain loops.
 """
 
 from __future__ import annotations
@@ -98,12 +98,14 @@ class _Kernel:
         """The address `counter` strides behind `base`."""
         if counter == "0" or not stride:
             return base
-        distance = str(int(counter) * stride) if counter.isdigit() else self.text.op(f"mul i64 {counter}, {stride}")
+        distance = (
+            str(int(counter) * stride) if counter.isdigit() else self.text.op(f"mul i64 {counter}, {stride}")
+        )
         return self.text.op(f"getelementptr inbounds i8, ptr {base}, i64 {distance}")
 
     def _tiles(self, a_base: str) -> None:
-        """The tiles of the stepped dimension. The last one ends with the dimension, so that there is one size of tile only:
-        rows that the tile before has finished are computed again, but get no second epilogue."""
+        """The tiles of the stepped dimension. The last one ends with the dimension, so that there is one size of
+        tile only: rows that the tile before has finished are computed again, but get no second epilogue."""
         tiling, text = self.tiling, self.text
         _, extent, stride = tiling.tiled
         last = extent - tiling.step
@@ -174,8 +176,9 @@ class _Kernel:
         return acc
 
     def _opaque(self, base: str, counter: str, stride: int) -> str:
-        """Like `_step`, but LLVM does not look behind the address: it would spend most of the compile time on looking for
-        a better way to step through the many addresses of a tile, of which one register and constants are the best."""
+        """Like `_step`, but LLVM does not look behind the address: it would spend most of the compile time on
+        looking for a better way to step through the many addresses of a tile, of which one register and constants
+        are the best."""
         function = self.text.module.declare("llvm.launder.invariant.group.p0", "ptr", ["ptr"])
         return self.text.op(f"call ptr {function}(ptr {self._step(base, counter, stride)})")
 
@@ -212,7 +215,8 @@ class _Kernel:
         columns = len(acc[0])
         for step in range(count):
             row_of_b = [
-                self._load_b(b, number, step * dim.b, tail and number == columns - 1) for number in range(columns)
+                self._load_b(b, number, step * dim.b, tail and number == columns - 1)
+                for number in range(columns)
             ]
             for row, offset in enumerate(rows):
                 factor = self._broadcast(a, offset + step * dim.a)
@@ -242,7 +246,9 @@ class _Kernel:
         mask = ", ".join(f"i1 {'true' if lane < valid else 'false'}" for lane in range(lanes))
         masks = f"<{lanes} x i1>"
         function = text.module.declare(
-            f"llvm.masked.load.{suffix(self.vector)}.p0", self.vector, ["ptr", "i32 immarg", masks, self.vector]
+            f"llvm.masked.load.{suffix(self.vector)}.p0",
+            self.vector,
+            ["ptr", "i32 immarg", masks, self.vector],
         )
         arguments = f"ptr {place}, i32 {align}, {masks} <{mask}>, {self.vector} zeroinitializer"
         return text.op(f"call {self.vector} {function}({arguments}){metadata}")
@@ -273,7 +279,9 @@ class _Kernel:
                 metadata = self.frame.access(self.stmt.b)
                 align = self._alignment(self.stmt.b)
                 value = self.text.op(f"load {self.t}, ptr {place}, align {align}{metadata}")
-                self.text.do(f"store {self.t} {value}, ptr {self._step(target, counter, self.size)}, align {self.size}")
+                self.text.do(
+                    f"store {self.t} {value}, ptr {self._step(target, counter, self.size)}, align {self.size}"
+                )
 
             counted_loop(self.frame, "0", str(columns), element)
             zero = float_literal(0.0, self.stmt.dtype)
@@ -298,7 +306,8 @@ class _Kernel:
 
         rows(self.b_base, panel, self.k)
         self.b_base = panel
-        span, dims = self.row_bytes, []
+        span = self.row_bytes
+        dims: list[KDim] = []
         for dim in reversed(self.k):
             dims.insert(0, KDim(dim.extent, dim.a, span))
             span *= dim.extent
@@ -355,5 +364,3 @@ class _Kernel:
 
 
 _ALIGNED = (Space.LOCAL, Space.HEAP, Space.CONST)
-
-

@@ -79,6 +79,7 @@ def _reciprocal(b: FunctionText, call: OpCall) -> Value:
 
 
 def is_nan(b: FunctionText, t: str, x: str) -> str:
+    """Whether a value is NaN."""
     return b.op(f"fcmp uno {t} {x}, {x}")
 
 
@@ -367,7 +368,8 @@ FLOATS: dict[str, Emitter] = {
     "arccosh": _function("acosh"),
     "arctanh": _function("atanh"),
 }
-"""Name to emitter, for operands of dtype float32 and float64. Of two equal zeros, maximum and its kin give the second."""
+"""Name to emitter, for operands of dtype float32 and float64. Of two equal zeros, maximum and its kin give the
+second."""
 
 HALVES: dict[str, Emitter] = {
     **FLOATS,

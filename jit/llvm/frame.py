@@ -1,8 +1,8 @@
 """One emitted function and its names: variables, buffers, index expressions, scalar expressions.
 
-A `Frame` writes everything that is not a statement. Immutable variables are LLVM values, mutable ones are stack cells that
-LLVM promotes to values. The body of a parallel loop is a frame of its own whose parent is the frame around it: what it does
-not know it captures from the parent through an environment in memory.
+A `Frame` writes everything that is not a statement. Immutable variables are LLVM values, mutable ones are stack
+cells that LLVM promotes to values. The body of a parallel loop is a frame of its own whose parent is the frame
+around it: what it does not know it captures from the parent through an environment in memory.
 """
 
 from __future__ import annotations

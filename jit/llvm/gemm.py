@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from pydsl.ir.affine import Affine
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.scalars import FLOAT64, float_literal, llvm_type
@@ -35,7 +37,9 @@ def emit_gemm(frame: Frame, stmt: Gemm) -> None:
             f"i32 {_TRANSPOSED if stmt.trans_a else _PLAIN}",
             f"i32 {_TRANSPOSED if stmt.trans_b else _PLAIN}",
             *(f"i32 {size}" for size in sizes),
-            *(f"{kind} {value}" for pair in zip(pointers, lead, strict=True) for kind, value in zip(("ptr", "i32"), pair)),
+            *itertools.chain.from_iterable(
+                (f"ptr {pointer}", f"i32 {size}") for pointer, size in zip(pointers, lead, strict=True)
+            ),
             f"{t} {float_literal(stmt.beta, stmt.dtype)}",
         ]
         text.do(f"call void {function}({', '.join(arguments)})")

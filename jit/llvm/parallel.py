@@ -1,8 +1,9 @@
 """Parallel loops: the body becomes a function that threads run through ``GOMP_parallel``.
 
-The loop is cut into chunks; each thread takes the next one from a counter until none is left, so that it does not matter how
-many threads really come. The loop runs on the calling thread alone when there is no parallel runtime (also in a forked
-child), when one thread is configured, or when another thread of the process is in a parallel loop already.
+The loop is cut into chunks; each thread takes the next one from a counter until none is left, so that it does not
+matter how many threads really come. The loop runs on the calling thread alone when there is no parallel runtime
+(also in a forked child), when one thread is configured, or when another thread of the process is in a parallel
+loop already.
 """
 
 from __future__ import annotations

@@ -5,7 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from pydsl.ir.affine import Affine
-from pydsl.loops.ir import Apply, Assign, Const, Contract, Declare, DType, Expr, For, Let, Load, LoopKind, Read, Stmt, Var
+from pydsl.loops.ir import (
+    Apply,
+    Assign,
+    Const,
+    Contract,
+    Declare,
+    DType,
+    Expr,
+    For,
+    Let,
+    Load,
+    LoopKind,
+    Read,
+    Stmt,
+    Var,
+)
 
 _INT64: DType = np.dtype(np.int64)
 _FLOAT16: DType = np.dtype(np.float16)
@@ -27,7 +42,9 @@ def plain_loops(stmt: Contract) -> list[Stmt]:
     x = _widened(Load(stmt.a, a_offset, stmt.dtype), wide)
     y = _widened(Load(stmt.b, b_offset, stmt.dtype), wide)
     product = Apply("multiply", (x, y), wide, contract=True)
-    body: list[Stmt] = [Assign(total, Apply("add", (Read(total), product), wide, reassoc=True, contract=True))]
+    body: list[Stmt] = [
+        Assign(total, Apply("add", (Read(total), product), wide, reassoc=True, contract=True))
+    ]
     kind = LoopKind.VECTOR
     for var, extent, _, _ in reversed(counters):
         body = [For(var, Affine.of(0), Affine.of(extent), body, kind)]

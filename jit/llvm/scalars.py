@@ -33,6 +33,7 @@ class UnsupportedScalarError(TypeError):
 
 
 def is_complex(dtype: DType) -> bool:
+    """Whether values of the dtype are pairs."""
     return dtype.kind == "c"
 
 

@@ -1,7 +1,7 @@
 """Statements about memory: blocks, results, pointers, the arena; and what is freed when a function is left.
 
-Each function owns the counted buffers (HEAP, POINTER) whose home it is. An owner cell holds the data address of the block
-that is held, null when there is none, so that leaving at any point frees exactly what is live.
+Each function owns the counted buffers (HEAP, POINTER) whose home it is. An owner cell holds the data address of
+the block that is held, null when there is none, so that leaving at any point frees exactly what is live.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ class Tiling:
     lanes: elements of one vector.
     column_tiles: ``(first vector, vectors, tiles)``: runs of tiles of equal width.
     outer: m dimensions that are plain loops around the tiles.
-    tiled: the m dimension that is stepped through by `step`, in `pieces` tiles, of which the last one ends with the dimension
-        (it may overlap the one before); ``inner``: those below it, wholly inside a tile.
+    tiled: the m dimension that is stepped through by `step`, in `pieces` tiles, of which the last one ends with
+        the dimension (it may overlap the one before); ``inner``: those below it, wholly inside a tile.
     k: summed dimensions, merged where both operands allow; ``unroll``: of the innermost one.
     packed: the second operand is copied to rows of whole vectors first.
     """
@@ -143,7 +143,9 @@ def _column_tiles(total: int, most: int, masked_tail: bool) -> tuple[tuple[int, 
 _Dim = tuple[Var, int, int]
 
 
-def _tile_rows(dims: tuple[_Dim, ...], most: int) -> tuple[tuple[_Dim, ...], _Dim, tuple[_Dim, ...], int, int]:
+def _tile_rows(
+    dims: tuple[_Dim, ...], most: int
+) -> tuple[tuple[_Dim, ...], _Dim, tuple[_Dim, ...], int, int]:
     """Innermost dimensions that fit wholly, then steps of the next one, as even as possible."""
     position = len(dims) - 1
     inside = 1

@@ -21,8 +21,8 @@ class Unit:
 
     mutable: variables that are assigned after their declaration may have changed, so that nothing computed from them
         is kept.
-    home: the outermost parallel loop that holds every use of a buffer, where there is one: the buffer is then private to
-        each of its threads.
+    home: the outermost parallel loop that holds every use of a buffer, where there is one: the buffer is then
+        private to each of its threads.
     """
 
     def __init__(self, function: LoopFunction, target: Target) -> None:

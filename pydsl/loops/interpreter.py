@@ -2,9 +2,10 @@
 
     outcome = interpret(function, slots, {0: region_of(x), 1: region_of(y)})
 
-It says what loop IR means, and finds what a backend would do silently: reads and writes out of bounds or after a release,
-variables used before their declaration, and (with ``backwards=True``, which runs the loops that are marked independent from
-their end) loops that are not as independent as they claim. Scalar operations are NumPy's own.
+It says what loop IR means, and finds what a backend would do silently: reads and writes out of bounds or after a
+release, variables used before their declaration, and (with ``backwards=True``, which runs the loops that are
+marked independent from their end) loops that are not as independent as they claim. Scalar operations are NumPy's
+own.
 """
 
 from __future__ import annotations

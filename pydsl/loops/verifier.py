@@ -1,7 +1,7 @@
 """Checks of loop IR: run after every pass in tests, and wherever `PYDSL_VERIFY` asks for it.
 
-Variables are declared before they are used, where they can be seen; types agree; control flow leaves only what it may leave;
-loops do not claim more than their shape allows. All findings are reported at once.
+Variables are declared before they are used, where they can be seen; types agree; control flow leaves only what it
+may leave; loops do not claim more than their shape allows. All findings are reported at once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,22 @@ from pydsl.loops.walk import affines, buffers, expressions, subexpressions, walk
 _BOOL = np.dtype(np.bool_)
 _INT64 = np.dtype(np.int64)
 _PREDICATES = frozenset(
-    ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf", "isfinite", "signbit"]
+    [
+        "equal",
+        "not_equal",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "logical_not",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "signbit",
+    ]
 )
 _ENDS = (Return, Fail, Break, Continue)
 
@@ -76,8 +91,8 @@ def findings_of(function: LoopFunction) -> list[str]:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is known at a point: variables in sight, which of them may be assigned, the parallel loop around, and whether
-    there is a loop to break out of."""
+    """What is known at a point: variables in sight, which of them may be assigned, the parallel loop around, and
+    whether there is a loop to break out of."""
 
     known: frozenset[Var]
     mutable: frozenset[Var]

@@ -153,8 +153,8 @@ def both(made: LoopFunction, *values: Any) -> tuple[int, np.ndarray]:
 def elementwise(
     calls: Sequence[tuple[Sequence[Any], Any, Callable[..., Expr]]], kind: LoopKind = LoopKind.VECTOR
 ) -> LoopFunction:
-    """One loop for each of ``(operand dtypes, result dtype, expression)``; the slots are operands and result of the first, of
-    the second, ..., then the length of each loop."""
+    """One loop for each of ``(operand dtypes, result dtype, expression)``; the slots are operands and result of
+    the first, of the second, ..., then the length of each loop."""
     total = sum(len(dtypes) + 1 for dtypes, _, _ in calls)
     buffers: list[Buffer] = []
     body: list[Stmt] = []

@@ -7,14 +7,39 @@ import warnings
 import numpy as np
 import pytest
 
+from pydsl.loops.interpreter import interpret
 from pydsl.loops.ir import Apply, LoopKind
 from tests.backend.harness import Native, elementwise, regions, slots_of
-from pydsl.loops.interpreter import interpret
 from tests.backend.values import random, same_bits, special
 
 _DTYPES = [np.dtype(c) for c in "?bBhHiIlLefdFD"]
-_EDGES = [255.5, 256.0, 65535.9, 65536.0, 2.0**31 - 0.5, 2.0**31, -(2.0**31) - 0.5, -(2.0**31) - 1, 2.0**32, 2.0**32 - 1]
-_EDGES += [2.0**63, -(2.0**63), 2.0**64, 1e20, -1e20, 300.0, -1.5, 65504.0, 65519.99, 65520.0, 6e-8, 3e-8, 1 + 2.0**-11]
+_EDGES = [
+    255.5,
+    256.0,
+    65535.9,
+    65536.0,
+    2.0**31 - 0.5,
+    2.0**31,
+    -(2.0**31) - 0.5,
+    -(2.0**31) - 1,
+    2.0**32,
+    2.0**32 - 1,
+]
+_EDGES += [
+    2.0**63,
+    -(2.0**63),
+    2.0**64,
+    1e20,
+    -1e20,
+    300.0,
+    -1.5,
+    65504.0,
+    65519.99,
+    65520.0,
+    6e-8,
+    3e-8,
+    1 + 2.0**-11,
+]
 
 
 def values_of(dtype: np.dtype) -> np.ndarray:
@@ -22,7 +47,10 @@ def values_of(dtype: np.dtype) -> np.ndarray:
     xs = [special(dtype), random(dtype, 500, rng)]
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
-            xs += [np.array(_EDGES).astype(dtype), (rng.standard_normal(2000) * 2.0 ** rng.integers(-30, 20, 2000)).astype(dtype)]
+            xs += [
+                np.array(_EDGES).astype(dtype),
+                (rng.standard_normal(2000) * 2.0 ** rng.integers(-30, 20, 2000)).astype(dtype),
+            ]
     return np.concatenate(xs)
 
 
@@ -45,7 +73,15 @@ def test_astype(source: np.dtype, kind: LoopKind) -> None:
 
 def test_float64_to_float16_is_rounded_once() -> None:
     """Through float32 these would be rounded twice, to the wrong side of a tie."""
-    x = np.array([1 + 2.0**-11 + 2.0**-40, 1 + 2.0**-11 - 2.0**-40, 2.0**-25 + 2.0**-60, 65520 - 1e-9, -1 - 2.0**-11 - 2.0**-40])
+    x = np.array(
+        [
+            1 + 2.0**-11 + 2.0**-40,
+            1 + 2.0**-11 - 2.0**-40,
+            2.0**-25 + 2.0**-60,
+            65520 - 1e-9,
+            -1 - 2.0**-11 - 2.0**-40,
+        ]
+    )
     y = np.empty(len(x), np.float16)
     made = elementwise([([np.float64], np.float16, lambda v: Apply("cast", (v,), np.dtype(np.float16)))])
     assert Native(made).run(slots_of(x, y, len(x))) == 0

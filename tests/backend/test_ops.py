@@ -16,15 +16,17 @@ from tests.backend.values import operands, same_bits, ulps
 
 _DTYPES = set("?bBhHiIlLefdFD")
 
-# NumPy's own result of these is not the last word: both are within 4 ULP of the exact one. Powers and inverse functions of
-# complex numbers lose digits in both; NumPy's code depends on the processor.
+# NumPy's own result of these is not the last word: both are within 4 ULP of the exact one. Powers and inverse
+# functions of complex numbers lose digits in both; NumPy's code depends on the processor.
 _EXACT_ON_FLOATS = frozenset(
     """add subtract multiply divide negative positive absolute fabs sign rint floor ceil trunc square conjugate maximum
-    minimum fmax fmin equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor logical_not
-    isnan isinf isfinite signbit copysign deg2rad rad2deg heaviside floor_divide remainder fmod sqrt reciprocal nextafter
-    spacing ldexp""".split()  # noqa: SIM905
+    minimum fmax fmin equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor
+    logical_not isnan isinf isfinite signbit copysign deg2rad rad2deg heaviside floor_divide remainder fmod sqrt
+    reciprocal nextafter spacing ldexp""".split()
 )
-_EXACT_ON_COMPLEX = _EXACT_ON_FLOATS - {"absolute", "sign", "sqrt", "multiply", "square", "reciprocal", "divide"}
+_EXACT_ON_COMPLEX = _EXACT_ON_FLOATS - {
+    *("absolute", "sign", "sqrt", "multiply", "square", "reciprocal", "divide"),
+}
 
 
 def signatures(name: str) -> list[tuple[list[np.dtype[Any]], np.dtype[Any]]]:
@@ -53,7 +55,9 @@ def tolerance(name: str, dtype: np.dtype[Any]) -> float:
     return 0
 
 
-def check(name: str, dtype: np.dtype[Any], result: np.ndarray, wanted: np.ndarray, xs: list[np.ndarray]) -> None:
+def check(
+    name: str, dtype: np.dtype[Any], result: np.ndarray, wanted: np.ndarray, xs: list[np.ndarray]
+) -> None:
     allowed = tolerance(name, dtype)
     if allowed == 0 and same_bits(result, wanted):
         return
@@ -101,7 +105,10 @@ def test_interpreted(name: str) -> None:
 
 def test_every_loop_of_numpy_has_an_emitter() -> None:
     missing = [
-        (name, *map(str, ins)) for name in UFUNCS for ins, _ in signatures(name) if not supports(name, tuple(ins))
+        (name, *map(str, ins))
+        for name in UFUNCS
+        for ins, _ in signatures(name)
+        if not supports(name, tuple(ins))
     ]
     assert not missing
 
@@ -129,14 +136,20 @@ def test_constant_operands() -> None:
     i4 = np.dtype(np.int32)
     from tests.backend.harness import const, op
 
-    calls = [([i4], i4, lambda v, name=name, value=value: op(name, v, const(value, i4))) for name, value in cases]
+    calls = [
+        ([i4], i4, lambda v, name=name, value=value: op(name, v, const(value, i4))) for name, value in cases
+    ]
     results = [np.empty_like(x) for _ in cases]
     values = [v for y in results for v in (x, y)]
     for kind in (LoopKind.SERIAL, LoopKind.VECTOR):
-        assert Native(elementwise(calls, kind)).run(slots_of(*values, *(len(x) for _ in cases), size=200)) == 0
+        assert (
+            Native(elementwise(calls, kind)).run(slots_of(*values, *(len(x) for _ in cases), size=200)) == 0
+        )
         for (name, value), y in zip(cases, results):
             with np.errstate(all="ignore"):
-                np.testing.assert_array_equal(y, getattr(np, name)(x, np.int32(value)), err_msg=f"{name} {value}")
+                np.testing.assert_array_equal(
+                    y, getattr(np, name)(x, np.int32(value)), err_msg=f"{name} {value}"
+                )
 
 
 def test_structural_operations() -> None:
@@ -145,6 +158,8 @@ def test_structural_operations() -> None:
         a, b = (np.array(v).astype(dtype) for v in ([1, 2, 3, 0], [5, 6, 0, 8]))
         c = np.array([True, False, False, True])
         y = np.empty(4, dtype)
-        made = elementwise([([np.bool_, dtype, dtype], dtype, lambda p, u, v: Apply("select", (p, u, v), dtype))])
+        made = elementwise(
+            [([np.bool_, dtype, dtype], dtype, lambda p, u, v: Apply("select", (p, u, v), dtype))]
+        )
         assert Native(made).run(slots_of(c, a, b, y, 4)) == 0
         np.testing.assert_array_equal(y, np.where(c, a, b))

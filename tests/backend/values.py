@@ -21,7 +21,25 @@ def special(dtype: DType) -> np.ndarray:
         return np.array([False, True])
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
-        values = [0, 1, 2, 3, 5, 7, 8, 13, 31, 63, 64, 65, 100, info.max, info.max - 1, info.max // 2, info.min]
+        values = [
+            0,
+            1,
+            2,
+            3,
+            5,
+            7,
+            8,
+            13,
+            31,
+            63,
+            64,
+            65,
+            100,
+            info.max,
+            info.max - 1,
+            info.max // 2,
+            info.min,
+        ]
         values += [info.min + 1, -1, -2, -3, -7, -8, -64, -100]
         return np.array(sorted({v for v in values if info.min <= v <= info.max}), dtype)
     if dtype.kind == "f":
@@ -30,7 +48,9 @@ def special(dtype: DType) -> np.ndarray:
         values += [np.inf, float(info.max), float(info.tiny), float(info.smallest_subnormal), float(info.eps)]
         with np.errstate(over="ignore"):
             return np.array([*values, *(-v for v in values), np.nan]).astype(dtype)
-    few = np.array([0.0, -0.0, 1, -1, 0.5, -2.5, 3, 10, 1e4, np.inf, -np.inf, np.nan, np.finfo(part(dtype)).max])
+    few = np.array(
+        [0.0, -0.0, 1, -1, 0.5, -2.5, 3, 10, 1e4, np.inf, -np.inf, np.nan, np.finfo(part(dtype)).max]
+    )
     return pairs(*zip(*itertools.product(few, few)), dtype=dtype)
 
 
@@ -69,8 +89,8 @@ def operands(dtypes: list[DType], rng: np.random.Generator, most: int = 6000) ->
 
 
 def ulps(result: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Distance in units of the last place of the wanted value; for a complex number, of its larger part. Infinite where one
-    is NaN or infinite and the other is not."""
+    """Distance in units of the last place of the wanted value; for a complex number, of its larger part. Infinite
+    where one is NaN or infinite and the other is not."""
     if result.dtype.kind == "c":
         real = part(result.dtype)
         x, y = result.view(real).reshape(-1, 2), wanted.view(real).reshape(-1, 2)
@@ -84,7 +104,9 @@ def ulps(result: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def _distance(x: np.ndarray, y: np.ndarray, unit: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        distance = np.abs(x.astype(np.longdouble) - y.astype(np.longdouble)) / np.abs(unit).astype(np.longdouble)
+        distance = np.abs(x.astype(np.longdouble) - y.astype(np.longdouble)) / np.abs(unit).astype(
+            np.longdouble
+        )
     distance = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0, distance)
     return np.where(np.isnan(distance), np.inf, distance).astype(np.float64)
 

@@ -39,7 +39,7 @@ def temporaries(fn: Any, *args: Any) -> int:
         pytest.param(offset2bbox, (f32(1000, 4), f32(1000, 324)), id="P3"),
         pytest.param(tblr2bbox, (f32(4000, 4), f32(4000, 4), 800.0, 1333.0), id="P4"),
         pytest.param(delta2bbox, (f32(1000, 4), f32(1000, 320), f32(4), f32(4), 800.0, 1333.0), id="P6"),
-        pytest.param(bbox_flip_tta, (f32(1000, 320), 1333.0), id="P7"),
+        pytest.param(bbox_flip_tta, (f32(1000, 320), 1333.0, 8.0, 4.0), id="P7"),
     ],
 )
 def test_viewbench_functions_are_one_nest(fn: Any, args: tuple[Any, ...]) -> None:
