@@ -50,17 +50,39 @@ def _is_dead(
 ) -> bool:
     if not any(may_alias(write.buffer, r.buffer) and conflict(write, r) for r in later_reads) and write.buffer in local:
         return True
-    if may_fail_later and write.buffer.space not in (Space.ARENA, Space.RESULT, Space.HEAP):
-        return False  # the caller would see it
-    region = write.region()
-    if region is None:
+    if may_fail_later and visible(write.buffer):
         return False
-    for other in later_writes:
-        if other.buffer is write.buffer:
-            cover = other.region()
-            if cover is not None and covers(cover, region):
-                return True
-    return False
+    region = write.region()
+    return region is not None and overwritten(region, [w for w in later_writes if w.buffer is write.buffer])
+
+
+def visible(buffer: Buffer) -> bool:
+    """Whether the caller sees what is written to a buffer even when the function raises later."""
+    return buffer.space in (Space.ARG, Space.GLOBAL, Space.POINTER) and not buffer.fresh
+
+
+def overwritten(region: Region, writes: Sequence[Access]) -> bool:
+    """Whether writes cover a region: one of them alone, or several that are disjoint and add up to it."""
+    parts: list[Region] = []
+    for write in writes:
+        part = write.region()
+        if part is None:
+            continue
+        if covers(part, region):
+            return True
+        if part.is_const and region.is_const and covers(region, part) and not has_internal_overlap(part):
+            parts.append(part)
+    if sum(_nbytes(p) for p in parts) < _nbytes(region) or has_internal_overlap(region):
+        return False
+    chosen: list[Region] = []
+    for part in parts:
+        if not any(may_share(part, other) for other in chosen):
+            chosen.append(part)
+    return sum(_nbytes(p) for p in chosen) == _nbytes(region)
+
+
+def _nbytes(region: Region) -> int:
+    return points(region.shape) * region.itemsize
 
 
 def used_scalars(statement: Statement) -> set[Var]:

@@ -21,8 +21,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pydsl.analysis.overlap import covers
 from pydsl.fusion.access import Access, conflict, element_map, points, read, written
+from pydsl.fusion.dead import overwritten
 from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, cost, rewrite, substitute
 from pydsl.ir.affine import Affine
 from pydsl.loops.alias import may_alias
@@ -140,9 +140,10 @@ class Forwarding:
         evaluations: dict[object, int] = {}
         for use in definition.uses:
             reader = self.statements[use.reader]
-            # readers over one space will share a loop and the value in it; a reduction has its own
-            own = use.reader if reader.kind is not StatementKind.MAP else None
-            key = (own, reader.extents + reader.reduce_extents, tuple(_shape(use.map, reader)))
+            # readers over one space will share a loop and the value in it; a reduction loop is its own
+            depth = _depth(use.map, reader)
+            own = use.reader if depth > len(reader.vars) else None
+            key = (own, (reader.extents + reader.reduce_extents)[:depth], tuple(_shape(use.map, reader)))
             evaluations[key] = _evaluations(use.map, reader)
         traffic = _traffic(size * writer.dtype.itemsize)
         recompute = sum(evaluations.values()) * weight
@@ -162,15 +163,12 @@ class Forwarding:
         if write.buffer in self.local:
             return True
         region = write.region()
-        if region is None:
-            return False
-        for later in self.writers[write.buffer]:
-            other = self.writes[later]
-            if later > w and other is not None and self.statements[later].predicate is None:
-                cover = other.region()
-                if cover is not None and covers(cover, region):
-                    return True
-        return False
+        later = [
+            access
+            for i in self.writers[write.buffer]
+            if i > w and self.statements[i].predicate is None and (access := self.writes[i]) is not None
+        ]
+        return region is not None and overwritten(region, later)
 
     def _unchanged(self, w: int, i: int) -> bool:
         """Whether everything statement ``w`` has read still has its value just before statement ``i``."""
@@ -215,12 +213,17 @@ def _shape(index: list[Affine], reader: Statement) -> list[Affine]:
     return [expr.substitute(mapping) for expr in index]
 
 
-def _evaluations(index: list[Affine], reader: Statement) -> int:
-    """How often an expression of these indices is evaluated in the reader's loops, invariants hoisted."""
+def _depth(index: list[Affine], reader: Statement) -> int:
+    """How many of the reader's loops an expression of these indices is under, once invariants are hoisted."""
     used = {symbol for expr in index for symbol in expr.symbols()}
     extents = reader.extents + reader.reduce_extents
-    last = max((k for k, v in enumerate(reader.all_vars) if v in used), default=-1)
-    return points(extents[: last + 1])
+    varying = [k for k, v in enumerate(reader.all_vars) if v in used and not (extents[k].is_const and extents[k].value == 1)]
+    return max(varying, default=-1) + 1
+
+
+def _evaluations(index: list[Affine], reader: Statement) -> int:
+    """How often an expression of these indices is evaluated in the reader's loops, invariants hoisted."""
+    return points((reader.extents + reader.reduce_extents)[: _depth(index, reader)])
 
 
 def _traffic(nbytes: int) -> int:

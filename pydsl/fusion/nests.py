@@ -17,7 +17,7 @@ import numpy as np
 from pydsl.analysis.dependence import lexicographically_nonnegative, only_same_iteration
 from pydsl.analysis.overlap import has_internal_overlap
 from pydsl.fusion.access import Access, conflict, read, reads, written
-from pydsl.fusion.dead import used_scalars
+from pydsl.fusion.dead import used_scalars, visible
 from pydsl.fusion.state import INT64
 from pydsl.fusion.statement import Statement, StatementKind, substitute
 from pydsl.ir.affine import Affine
@@ -466,7 +466,7 @@ def _inside(access: Access, common: tuple[Var, ...]) -> Access:
 
 def _visible(statement: Statement) -> bool:
     """Whether the statement writes memory that the caller sees even when the function raises."""
-    return statement.buffer is not None and statement.buffer.space in (Space.ARG, Space.GLOBAL, Space.POINTER)
+    return statement.buffer is not None and visible(statement.buffer)
 
 
 def _rename(statement: Statement, var: Var, host: Var) -> None:

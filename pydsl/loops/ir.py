@@ -116,6 +116,7 @@ class Buffer:
     nbytes: size in bytes where known, for bounds checks of the interpreter and for LOCAL/ARENA.
     targets: for POINTER, what it may point into (HEAP buffers etc.).
     readonly: never stored to.
+    fresh: ARG: a result that the entry has allocated; the caller sees it only when the function returns.
     slot_bias: ARG and GLOBAL: the buffer starts this many bytes before the address in its slot.
     """
 
@@ -130,6 +131,7 @@ class Buffer:
     readonly: bool = False
     alignment: int = 1
     slot_bias: int = 0
+    fresh: bool = False
     id: int = field(default_factory=_ids.__next__)
 
     def __repr__(self) -> str:

@@ -277,7 +277,7 @@ class _FunctionLowering:
         slot = self._slots(1)
         buffer.slot = slot
         if made_by == "entry":
-            buffer.space = Space.ARG
+            buffer.space, buffer.fresh = Space.ARG, True
             self.allocated.add(buffer)
         index = len(self.storages)
         self.storage_index[storage] = index

@@ -150,8 +150,10 @@ class Numbering:
                 case While():
                     self._while(stmt)
                 case Contract():
-                    effects = self._effects.statement(stmt)
-                    self._region(Effects(effects.buffers, effects.assigned | {stmt.acc}), stmt.epilogue)
+                    # one value throughout each run of the epilogue
+                    number = self._scope.state[stmt.acc] = self._fresh()
+                    self.leaves[number] = Read(stmt.acc)
+                    self._region(self._effects.statement(stmt), stmt.epilogue)
                 case _:
                     for expr in expressions(stmt):
                         self._top(expr)

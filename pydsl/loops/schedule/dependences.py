@@ -1,46 +1,38 @@
-"""Which loops carry dependences: every pair of accesses below a loop of which one writes."""
+"""Which loops carry dependences: every pair of accesses below a loop of which one writes, and what variables carry."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pydsl.analysis.dependence import Access, Dependence, distances
-from pydsl.ir.affine import Affine
+from pydsl.analysis.dependence import Dependence, distances
+from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import (
     Alloc,
     AllocResult,
+    Apply,
     Assign,
     Break,
     Buffer,
-    Contract,
-    Copy,
+    Continue,
     Declare,
     Fail,
     For,
-    Gemm,
     Let,
-    Product,
+    Read,
     Release,
     Return,
     SetPointer,
     Space,
     Stmt,
-    Store,
+    StoreSlot,
     Var,
     While,
 )
-from pydsl.loops.walk import blocks, loads
+from pydsl.loops.schedule.uses import Use, Uses
+from pydsl.loops.walk import blocks, expressions, subexpressions, walk
 
-Range = tuple[int | None, int | None]
-
-
-@dataclass(frozen=True)
-class _Use:
-    access: Access
-    writes: bool
-    ranges: dict[Var, Range]
+ALIASED = "it may be the same memory as another array"
 
 
 @dataclass(frozen=True)
@@ -52,118 +44,166 @@ class Carried:
     distance: Dependence | None = None
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two accesses of which one writes and that may meet; ``dependence`` is None where nothing is known."""
+
+    src: Use
+    dst: Use
+    dependence: Dependence | None
+
+    def __str__(self) -> str:
+        if self.dependence is None:
+            return f"{self.src} and {self.dst}, which may be the same memory"
+        return f"{self.src} and {self.dst} at distance {self.dependence}"
+
+
+def pairs(uses: Uses, common: Sequence[Var]) -> Iterator[Pair]:
+    """All pairs of accesses that may conflict, earlier one first, with their distances over common loops.
+
+    Parameters
+    ----------
+    common: variables of loops that are around all accesses, outermost first.
+    """
+    by_buffer = uses.by_buffer
+    for buffer, accesses in by_buffer.items():
+        for place, later in enumerate(accesses):
+            for earlier in accesses[: place + 1]:
+                if not (later.writes or earlier.writes):
+                    continue
+                found = distances(
+                    earlier.access, later.access, common, earlier.ranges, later.ranges, uses.symbols
+                )
+                if not found.is_none:
+                    yield Pair(earlier, later, found)
+        if any(b.space is Space.POINTER for b in by_buffer):
+            yield from _aliased(buffer, uses)
+
+
+def _aliased(buffer: Buffer, uses: Uses) -> Iterator[Pair]:
+    """Pairs over different buffers, one of them a pointer that may point into the other."""
+    for other, accesses in uses.by_buffer.items():
+        if other is buffer or not may_alias(buffer, other):
+            continue
+        for one in uses.by_buffer[buffer]:
+            for two in accesses:
+                if one.order < two.order and (one.writes or two.writes):
+                    yield Pair(one, two, None)
+
+
 def independent(loop: For) -> bool:
-    """Whether no iteration of the loop touches memory that another iteration writes."""
-    return next(carried(loop), None) is None
+    """Whether the iterations may run in any order.
+
+    None touches memory that another one writes, ends the loop, or passes a scalar on, except through a reduction that
+    may be reordered.
+    """
+    return not leaves(loop) and not carried_scalars(loop) and next(carried(loop), None) is None
 
 
 def carried(loop: For) -> Iterator[Carried]:
     """The dependences between iterations of a loop that memory carries."""
-    collector = _Collector(loop)
-    if collector.opaque:
-        yield Carried(None, "a call, a copy or an allocation inside")
+    uses = Uses([loop])
+    if uses.opaque:
+        yield Carried(None, f"{uses.opaque} inside")
         return
-    for buffer, uses in collector.uses.items():
-        writes = [u for u in uses if u.writes]
-        if not writes:
-            continue
-        if buffer.space is Space.POINTER or any(b.space is Space.POINTER for b in collector.uses if b is not buffer and _alias(b, buffer)):
-            yield Carried(buffer, "it may be the same memory as another array")
-            continue
-        for write in writes:
-            for other in uses:
-                found = distances(write.access, other.access, (loop.var,), write.ranges, other.ranges)
-                if not found.only_same_iteration:
-                    later = any(signs[0] > 0 for signs in found.directions())
-                    yield Carried(buffer, "WAW" if other.writes else "RAW" if later else "WAR", found)
+    for pair in pairs(uses, (loop.var,)):
+        found = pair.dependence
+        if found is None:
+            yield Carried(pair.src.buffer, ALIASED)
+        elif not found.only_same_iteration:
+            later = any(signs[0] > 0 for signs in found.directions())
+            yield Carried(pair.src.buffer, _kind(pair, later), found)
 
 
-def _alias(pointer: Buffer, buffer: Buffer) -> bool:
-    return pointer.space is Space.POINTER and (not pointer.targets or buffer in pointer.targets or any(_alias(t, buffer) for t in pointer.targets))
+def _kind(pair: Pair, later: bool) -> str:
+    if pair.src.writes and pair.dst.writes:
+        return "WAW"
+    # the pair is in program order; a negative distance turns it around
+    return "RAW" if pair.src.writes == later else "WAR"
+
+
+# --- scalars and control flow ---------------------------------------------------------------------------------------
+
+
+def leaves(loop: For) -> bool:
+    """Whether an iteration may end the loop before the last one."""
+    return any(isinstance(s, (Fail, Return)) for s in walk(loop.body)) or _breaks(loop.body)
+
+
+def _breaks(body: list[Stmt]) -> bool:
+    """Whether a statement list has a Break of the loop around it."""
+    for stmt in body:
+        if isinstance(stmt, Break):
+            return True
+        if not isinstance(stmt, (For, While)) and any(_breaks(block) for block in blocks(stmt)):
+            return True
+    return False
+
+
+def skips(body: list[Stmt]) -> bool:
+    """Whether a statement list has a Continue of the loop around it."""
+    for stmt in body:
+        if isinstance(stmt, Continue):
+            return True
+        if not isinstance(stmt, (For, While)) and any(skips(block) for block in blocks(stmt)):
+            return True
+    return False
+
+
+#: operations whose repetition gives the same in any order, for all dtypes but inexact ones
+_EXACT = {"add", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor"}
+#: the same for all dtypes
+_ALWAYS = {"maximum", "minimum", "fmax", "fmin", "logical_and", "logical_or", "logical_xor"}
+
+
+def carried_scalars(loop: For) -> list[Var]:
+    """Outer variables that iterations assign, reductions that may be reordered left out; a slot counts as one."""
+    inside = _declared(loop)
+    found: dict[Var, list[Assign]] = {}
+    for stmt in walk(loop.body):
+        if isinstance(stmt, Assign) and stmt.var not in inside:
+            found.setdefault(stmt.var, []).append(stmt)
+        elif isinstance(stmt, StoreSlot):
+            return [loop.var]
+    return [var for var, assigns in found.items() if not _reduction(loop, var, assigns)]
+
+
+def _declared(loop: For) -> set[Var]:
+    return {loop.var} | {stmt.var for stmt in walk(loop.body) if isinstance(stmt, (Declare, Let, For))}
+
+
+def _reduction(loop: For, var: Var, assigns: list[Assign]) -> bool:
+    """Whether a variable is only changed by one kind of step ``var = op(var, ...)``, and not read otherwise."""
+    names = set()
+    for assign in assigns:
+        step = assign.value
+        if not isinstance(step, Apply) or len(step.args) != 2 or not _reorders(step):
+            return False
+        if sum(isinstance(arg, Read) and arg.var is var for arg in step.args) != 1:
+            return False
+        names.add(step.name)
+    return len(names) == 1 and _reads(loop.body, var) == len(assigns)
+
+
+def _reorders(step: Apply) -> bool:
+    return step.reassoc or step.name in _ALWAYS or (step.name in _EXACT and step.dtype.kind in "biu")
+
+
+def _reads(body: list[Stmt], var: Var) -> int:
+    return sum(
+        isinstance(node, Read) and node.var is var
+        for stmt in walk(body)
+        for top in expressions(stmt)
+        for node in subexpressions(top)
+    )
 
 
 def only_scalar_work(loop: For) -> bool:
     """Whether the body assigns no outer variable and cannot leave the loop, so that iterations may run on threads."""
-    inside: set[Var] = {loop.var}
-
-    def visit(body: list[Stmt]) -> bool:
-        for stmt in body:
-            if isinstance(stmt, (Declare, Let)):
-                inside.add(stmt.var)
-            elif isinstance(stmt, For):
-                inside.add(stmt.var)
-            elif isinstance(stmt, Assign) and stmt.var not in inside:
-                return False
-            elif isinstance(stmt, (Fail, Return, Alloc, AllocResult, Release, SetPointer, Break, While)):
-                return False
-            if not all(visit(inner) for inner in blocks(stmt)):
-                return False
-        return True
-
-    return visit(loop.body)
-
-
-class _Collector:
-    """All accesses below a loop, with the ranges of the variables that vary inside it."""
-
-    def __init__(self, loop: For) -> None:
-        self.uses: dict[Buffer, list[_Use]] = defaultdict(list)
-        self.opaque = False
-        self.loop = loop
-        ranges: dict[Var, Range] = {loop.var: _range(loop)}
-        self.varying: set[Var] = set()
-        self._visit(loop.body, ranges)
-
-    def _visit(self, body: list[Stmt], ranges: dict[Var, Range]) -> None:
-        for stmt in body:
-            for load in loads(stmt):
-                self._use(load.buffer, load.offset, load.dtype.itemsize, False, ranges)
-            match stmt:
-                case For():
-                    self._visit(stmt.body, {**ranges, stmt.var: _range(stmt)})
-                    continue
-                case Let() | Declare():
-                    self.varying.add(stmt.var)
-                case Store():
-                    self._use(stmt.buffer, stmt.offset, stmt.value.dtype.itemsize, True, ranges)
-                case Contract():
-                    inner = dict(ranges)
-                    for var, extent, _ in (*stmt.m, stmt.n):
-                        inner[var] = (0, extent - 1)
-                    self._operand(stmt.a, stmt.a_offset, [(e, s) for _, e, s in stmt.m] + [(e, a) for e, a, _ in stmt.k], stmt, ranges)
-                    self._operand(stmt.b, stmt.b_offset, [(stmt.n[1], stmt.n[2])] + [(e, b) for e, _, b in stmt.k], stmt, ranges)
-                    self._visit(stmt.epilogue, inner)
-                    continue
-                case Gemm() | Copy() | SetPointer() | Alloc() | AllocResult() | While():
-                    self.opaque = True
-                case _:
-                    pass
-            for inner_body in blocks(stmt):
-                self._visit(inner_body, ranges)
-
-    def _operand(self, buffer: Buffer, offset: Affine, dims: list[tuple[int, int]], stmt: Contract, ranges: dict[Var, Range]) -> None:
-        inner = dict(ranges)
-        for extent, stride in dims:
-            var = Var("d", stmt.acc.dtype)
-            inner[var] = (0, extent - 1)
-            offset = offset + Affine.of(var) * stride
-        self._use(buffer, offset, stmt.dtype.itemsize, False, inner)
-
-    def _use(self, buffer: Buffer, offset: Affine, itemsize: int, writes: bool, ranges: dict[Var, Range]) -> None:
-        for symbol in offset.symbols():
-            base = symbol
-            while isinstance(base, Product):
-                base = base.factor
-            if base in self.varying or (isinstance(symbol, Product) and base in ranges):
-                # an address that varies inside the loop in a way that is not affine: it may be anything
-                unknown = Var("unknown", symbol.dtype)
-                offset = offset + Affine.of(unknown)
-                ranges = {**ranges, unknown: (None, None)}
-                break
-        self.uses[buffer].append(_Use(Access(offset, itemsize), writes, ranges))
-
-
-def _range(loop: For) -> Range:
-    low = loop.start.value if loop.start.is_const else loop.var.bounds[0]
-    high = loop.stop.value - 1 if loop.stop.is_const else loop.var.bounds[1]
-    return low, high
+    inside = _declared(loop)
+    for stmt in walk(loop.body):
+        if isinstance(stmt, Assign) and stmt.var not in inside:
+            return False
+        if isinstance(stmt, (Fail, Return, Alloc, AllocResult, Release, SetPointer, StoreSlot, While)):
+            return False
+    return not _breaks(loop.body)
