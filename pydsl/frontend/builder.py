@@ -64,7 +64,7 @@ class Builder(Contractions):
             return self.matmul(a, b)
         if self.is_python_scalar(a) and self.is_python_scalar(b):
             return self.python_binary(op, a, b)
-        if op == "pow" and not isinstance(b, Value) and dtypes.is_static_scalar(b) and b == 2:
+        if op == "pow" and type(b) is int and b == 2:
             if isinstance(a, Value) and a.is_tensor and a.tensor.dtype.kind == "b":
                 return self.ufunc(np.square, (a,))  # int8, where np.power gives int64
         return self.ufunc(OPERATOR_UFUNCS[op], (a, b))

@@ -112,9 +112,15 @@ class Elementwise(Writes):
         if name in _COMPARISONS:
             decided = self._compare_out_of_range(name, values, inputs, loop)
             if decided is not None:
-                return self.filled(shapes, decided)
+                return self.filled(values, decided)
             if loop[0] != loop[1]:
                 return self._compare_mixed_signs(name, values)
+            if loop[0] == dtypes.UINT64 and int in inputs and all(isinstance(v, Value) for v in values):
+                strong = dtypes.scalar_type(dtypes.INT64)
+                sides = zip(values, inputs, strict=True)
+                return self._compare_mixed_signs(
+                    name, [self.convert_scalar(v, strong) if kind is int else v for v, kind in sides]
+                )
             loop = self._widened(inputs, loop)
         return self._loop(name, values, loop, shapes, out)
 
@@ -130,8 +136,7 @@ class Elementwise(Writes):
         ready = [self.for_loop(value, dtype) for value, dtype in zip(values, loop, strict=False)]
         record, ready = self._chosen(name, values, ready, loop, bool(shapes))
         if record is None:
-            answer = np.bool_(_CONSTANT_ON_INTEGERS[name])
-            return self.filled(shapes, answer) if shapes else answer  # static where it can be
+            return self.filled(values, _CONSTANT_ON_INTEGERS[name])
         if not shapes:
             if record is COPY:
                 return ready[0]
@@ -259,10 +264,14 @@ class Elementwise(Writes):
             return (dtypes.INT64, dtypes.INT64, loop[-1])
         return loop
 
-    def _compare_mixed_signs(self, name: str, values: Sequence[Operand]) -> Value:
+    def _compare_mixed_signs(self, name: str, operands: Sequence[Operand]) -> Value:
         """int64 against uint64: exact, not through float64."""
+        values = operands
         if dtypes.dtype_of(values[0]).kind == "u":
             name, values = _MIRRORED.get(name, name), (values[1], values[0])
+        self.broadcast_shape(
+            [v.tensor.shape for v in operands if isinstance(v, Value) and v.is_tensor] or [()]
+        )
         signed, unsigned = values
         same = (dtypes.UINT64, dtypes.UINT64, dtypes.BOOL_DTYPE)
         shapes = [v.tensor.shape for v in values if isinstance(v, Value) and v.is_tensor]
@@ -272,14 +281,15 @@ class Elementwise(Writes):
             return self.ufunc(np.logical_or, (negative, compared))
         return self.ufunc(np.logical_and, (self.ufunc(np.logical_not, (negative,)), compared))
 
-    def filled(self, shapes: Sequence[tuple[Affine, ...]], value: Any, dtype: DType | None = None) -> Value:
-        """A scalar, or a new tensor of the common shape, that is everywhere ``value``."""
-        type_ = dtypes.scalar_type(dtypes.type_of_static(value).dtype if dtype is None else dtype)
-        scalar = self.constant(value, type_)
-        if not shapes:
-            return scalar
-        result = self.allocate(self.broadcast_shape(shapes), type_.dtype)
-        self.store(result, scalar)
+    def filled(self, operands: Sequence[Operand], value: Any) -> Any:
+        """The answer of a ufunc that is everywhere ``value`` (a scalar, where the operands are)."""
+        tensors = [v.tensor for v in operands if isinstance(v, Value) and v.is_tensor]
+        if not tensors:
+            return np.bool_(value)
+        shape = self.broadcast_shape([t.shape for t in tensors])
+        order = rules.result_axis_order(shape, [(t.shape, t.strides) for t in tensors])
+        result = self.allocate(shape, dtypes.BOOL_DTYPE, order)
+        self.store(result, value)
         return result
 
     # --- out and where --------------------------------------------------------------------------------------
@@ -312,21 +322,24 @@ class Elementwise(Writes):
         if mask is True:
             self.store_where(out, True, ready)
         else:
-            self.store_where(out, self._spread(self.to_mask(mask), common), ready)
+            test = self.to_mask(mask)
+            test = test if test.is_tensor else self.scalar_tensor(test)
+            self.store_where(out, self.broadcast_to(test, common), ready)
         return out
 
     def _out_shape(
         self, shape: tuple[Affine, ...], shapes: Sequence[tuple[Affine, ...]]
     ) -> tuple[Affine, ...]:
         common = self.broadcast_shape(shapes)
-        if len(common) != len(shape) or any(
-            rules.is_one(mine) and not rules.is_one(dim) for mine, dim in zip(shape, common, strict=True)
-        ):
-            raise NumpyError(
-                ValueError,
-                f"non-broadcastable output operand with shape {rules.shape_text(shape)} "
-                f"doesn't match the broadcast shape {rules.shape_text(common)}",
-            )
+        message = (
+            f"non-broadcastable output operand with shape {rules.shape_text(shape)} "
+            f"doesn't match the broadcast shape {rules.shape_text(common)}"
+        )
+        if len(common) != len(shape):
+            raise NumpyError(ValueError, message)
+        for mine, dim in zip(shape, common, strict=True):
+            if rules.is_one(mine):
+                self.require_equal(dim, mine, message)
         return shape
 
     def _spread(self, value: Value, shape: tuple[Affine, ...]) -> Value:

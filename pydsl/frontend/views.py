@@ -302,17 +302,19 @@ class Views(Tensors):
     def require_equal(self, a: Affine, b: Affine, message: str, stretch: bool = False) -> None:
         """Two dims must be equal; ``stretch``: NumPy would also accept a 1, which we then report as a limit."""
         equal = self.compare_index("eq", a, b)
-        if stretch and isinstance(equal, Value):
+        if stretch and equal is not True:
             for side in (a, b):
                 if self.decide("ne", side, ONE) is not True:
                     one = self.compare_index("eq", side, ONE)
                     self._check_stretch(equal, one)
         self.check(equal, ValueError, message)
 
-    def _check_stretch(self, equal: Value, one: bool | Value) -> None:
+    def _check_stretch(self, equal: bool | Value, one: bool | Value) -> None:
         if not isinstance(one, Value):
             return
-        fine = self.scalar_op("logical_or", (equal, self.scalar_op("logical_not", (one,), BOOL)), BOOL)
+        fine = self.scalar_op("logical_not", (one,), BOOL)
+        if isinstance(equal, Value):
+            fine = self.scalar_op("logical_or", (equal, fine), BOOL)
         message = "broadcasting a length that is 1 only at run time is not supported; index it with [0] or repeat it"
         self.check(fine, NotImplementedError, message)
 

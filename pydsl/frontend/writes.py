@@ -16,7 +16,7 @@ from pydsl.frontend.views import SliceEntry, Views
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.ir.ops.memory import MASKED_STORE, STORE
-from pydsl.ir.types import BOOL, FLOAT
+from pydsl.ir.types import FLOAT
 
 
 class Writes(Views):
@@ -49,7 +49,7 @@ class Writes(Views):
             )
         operand = self.as_tensor(value) if isinstance(value, (list, tuple)) else self.as_value(value)
         if not operand.is_tensor:
-            self._check_assignable(operand, dtype)
+            operand = self._assignable_scalar(operand, dtype)
         if not dtypes.can_cast(operand.type.dtype, dtype, casting):
             raise dtypes.cast_refusal(operand.type.dtype, dtype, casting)
         if not operand.is_tensor:
@@ -63,15 +63,14 @@ class Writes(Views):
     def _assignable(self, value: Any, dtype: DType) -> Any:
         return dtypes.convert_static(value, dtype)
 
-    def _check_assignable(self, value: Value, dtype: DType) -> None:
+    def _assignable_scalar(self, value: Value, dtype: DType) -> Value:
         """What Python scalars (not NumPy's) refuse: integers out of range, NaN to an integer."""
-        if not value.scalar.weak or dtype.kind not in "iu":
-            return
+        if not value.scalar.weak or dtype.kind not in "iu" or value.scalar.dtype.kind not in "if":
+            return value
         if value.scalar == FLOAT:
-            equal = self.scalar_op("equal", (value, value), BOOL)
-            self.check(equal, ValueError, "cannot convert float NaN to integer")
-        elif value.scalar.dtype.kind == "i":
-            self.check_integer_fits(value, dtype)
+            value = self.as_value(self.to_python(value, int))
+        self.check_integer_fits(value, dtype)
+        return value
 
     def check_integer_fits(self, value: Operand, dtype: DType) -> None:
         """NumPy's OverflowError for a Python integer that the dtype does not hold."""
@@ -85,16 +84,12 @@ class Writes(Views):
 
     def _fitted(self, value: Value, shape: tuple[Affine, ...]) -> Value:
         """The value broadcast to the destination; leading axes of length 1 are dropped, as NumPy does."""
-        old = value.tensor
-        message = (
-            f"could not broadcast input array from shape {rules.shape_text(old.shape)} "
-            f"into shape {rules.shape_text(shape)}"
-        )
-        extra = old.rank - len(shape)
-        if extra > 0:
-            if not all(rules.is_one(dim) for dim in old.shape[:extra]):
-                raise NumpyError(ValueError, message)
-            value = self.basic_index(value, [rules.ZERO] * extra)
+        while value.tensor.rank > len(shape) and rules.is_one(value.tensor.shape[0]):
+            value = self.basic_index(value, [rules.ZERO])
+        if value.tensor.shape == shape:
+            return value
+        given = rules.shape_text(value.tensor.shape)
+        message = f"could not broadcast input array from shape {given} into shape {rules.shape_text(shape)}"
         return self.broadcast_to(value, shape, message)
 
     # --- masks ----------------------------------------------------------------------------------------------
