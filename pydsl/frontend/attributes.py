@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from pydsl.frontend import numpy_api
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.functions import call_function
 from pydsl.frontend.operators import type_name
 from pydsl.frontend.values import (
     BoundMethod,
@@ -42,6 +44,9 @@ def attribute(ev: Evaluator, base: Operand, name: str) -> Operand:
         return ev.adopt(value, name)
     if isinstance(base, np.ndarray):  # an array inside of a container from outside
         return attribute(ev, ev.adopt(base), name)
+    getter = inspect.getattr_static(type(base), name, None)
+    if isinstance(getter, property) and isinstance(getter.fget, types.FunctionType):
+        return call_function(ev, getter.fget, (base,), {}, getter)
     return ev.use(ev.adopt(ev.python(getattr, base, name), name), name)
 
 

@@ -23,6 +23,7 @@ from pydsl.frontend.values import (
     Lazy,
     LocalFunction,
     Operand,
+    Partial,
     Text,
     is_dynamic,
     text_of,
@@ -206,6 +207,20 @@ def _text(function: Callable[..., Any], caller: Caller, value: Operand = "", *ar
     return caller.ev.python(function, value, *args)
 
 
+def _partial(caller: Caller, function: Operand, *args: Operand, **kwargs: Operand) -> Operand:
+    return Partial(function, args, kwargs)
+
+
+def _reduce(caller: Caller, function: Operand, values: Operand, *initial: Operand) -> Operand:
+    items = [*initial, *all_items(caller.ev, values)]
+    if not items:
+        raise NumpyError(TypeError, "reduce() of empty iterable with no initial value")
+    total = items[0]
+    for item in items[1:]:
+        total = caller.call(function, total, item)
+    return total
+
+
 def _refused(construct: str, hint: str) -> Callable[..., Operand]:
     def refuse(caller: Caller, *args: Operand, **kwargs: Operand) -> Operand:
         raise Unsupported(construct, hint)
@@ -240,6 +255,8 @@ BUILTINS: dict[Any, Callable[..., Operand]] = {
     str: functools.partial(_text, str),
     repr: functools.partial(_text, repr),
     format: functools.partial(_text, format),
+    functools.partial: _partial,
+    functools.reduce: _reduce,
     print: _refused("print()", "a call outside of the compiled function"),
     input: _refused("input()", "an argument"),
     open: _refused("open()", "reading the file outside"),

@@ -16,6 +16,7 @@ from pydsl.frontend.failures import NumpyError, Unsupported
 from pydsl.frontend.functions import call_function, call_local
 from pydsl.frontend.operators import result, type_name
 from pydsl.frontend.purity import is_pure
+from pydsl.frontend.sizes import require_static_sizes
 from pydsl.frontend.source import plain_function
 from pydsl.frontend.ufunc_methods import ufunc_method
 from pydsl.frontend.values import (
@@ -23,6 +24,7 @@ from pydsl.frontend.values import (
     ExceptionValue,
     LocalFunction,
     Operand,
+    Partial,
     UfuncMethod,
     is_dynamic,
 )
@@ -37,11 +39,14 @@ def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any
     if isinstance(function, LocalFunction):
         return call_local(ev, function, args, kwargs, site)
     if isinstance(function, BoundMethod):
+        require_static_sizes(ev, function.name, (function.value, *args), kwargs)
         return _handled(ev, function.handler, f".{function.name}", (function.value, *args), kwargs)
     if isinstance(function, UfuncMethod):
         return _ufunc_method(ev, function, args, kwargs)
     if isinstance(function, Value):
         raise NumpyError(TypeError, f"'{type_name(function)}' object is not callable")
+    if isinstance(function, Partial):
+        return call(ev, function.function, (*function.args, *args), {**function.kwargs, **kwargs}, site)
     if isinstance(function, functools.partial):
         merged = {**function.keywords, **kwargs}
         return call(ev, function.func, (*map(ev.adopt, function.args), *args), merged, site)
@@ -53,11 +58,15 @@ def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site:
     if builtin is not None:
         return builtin(Caller(ev, site), *args, **kwargs)
     handler = numpy_api.lookup(function)
+    if handler is not None:
+        require_static_sizes(ev, function, args, kwargs)
     dynamic = any(map(is_dynamic, args)) or any(map(is_dynamic, kwargs.values()))
     if handler is not None and (dynamic or numpy_api.creates_array(function)):
         return _handled(ev, handler, _name(function), args, kwargs)
     if isinstance(function, types.FunctionType) and not _is_numpy(function):
         return call_function(ev, function, args, kwargs, site)
+    if isinstance(function, types.MethodType) and _is_named_tuple(function.__self__):
+        return ev.python(function, *args, **kwargs)
     if isinstance(function, types.MethodType):
         return call(ev, function.__func__, (function.__self__, *args), kwargs, site)
     if isinstance(function, type):
@@ -94,6 +103,11 @@ def _is_hashable(function: Any) -> bool:
 def _is_numpy(function: Any) -> bool:
     module = getattr(function, "__module__", None) or type(function).__module__
     return isinstance(module, str) and module.partition(".")[0] == "numpy"
+
+
+def _is_named_tuple(owner: Any) -> bool:
+    cls = owner if isinstance(owner, type) else type(owner)
+    return issubclass(cls, tuple) and hasattr(cls, "_make")
 
 
 def _is_module_level(function: Any) -> bool:
@@ -179,7 +193,7 @@ def _construct(ev: Evaluator, cls: type, args: Args, kwargs: Kwargs, dynamic: bo
         if hasattr(cls, "__post_init__"):
             raise Unsupported(f"making a {cls.__name__}, which has `__post_init__`", "a class without it")
         return ev.own(ev.python(cls, *args, **kwargs))
-    if issubclass(cls, tuple) and hasattr(cls, "_make"):
+    if _is_named_tuple(cls):
         return ev.python(cls, *args, **kwargs)
     if issubclass(cls, np.generic):
         if dynamic and len(args) == 1 and not kwargs:

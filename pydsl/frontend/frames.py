@@ -59,6 +59,7 @@ class Frame:
     globals, cells: where its other names come from.
     path: the chain of calls and unrolled turns that led here.
     main: whether it is the traced function itself, whose `return` is the function's.
+    unchecked: whether it indexes within [0, n) by itself (the self-hosted library).
     local_names: the names that cannot come from outside (comprehensions have frames of their own).
     """
 
@@ -71,6 +72,7 @@ class Frame:
     main: bool = False
     loops: list[Loop] = field(default_factory=list)
     local_names: frozenset[str] = frozenset()
+    unchecked: bool = False
 
     def locate(self, node: Any) -> SourceLocation:
         return self.source.text.locate(node, self.source.name)

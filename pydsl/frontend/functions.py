@@ -14,6 +14,7 @@ from pydsl.frontend.frames import Frame, Namespace
 from pydsl.frontend.request import Reads
 from pydsl.frontend.scopes import FunctionScope
 from pydsl.frontend.source import SourceFunction, load
+from pydsl.library import is_unchecked
 from pydsl.frontend.values import Dead, LocalFunction, Operand
 
 MAX_DEPTH = 64
@@ -39,6 +40,7 @@ def call_local(
     scope = _scope_of(node)
     source = SourceFunction(function.name, node, home.source.text, scope)
     names = bind_arguments(node.args, function.name, args, kwargs, function.defaults, function.kw_defaults)
+    _own_extra(ev, node.args, names)
     frame = Frame(source, Namespace(names), home.globals, home.cells, lexical=home, local_names=scope.local_names)
     return _run(ev, frame, node, site)
 
@@ -71,8 +73,16 @@ def call_function(
     node = source.node
     defaults = tuple(ev.adopt(default) for default in function.__defaults__ or ())
     kw_defaults = {name: ev.adopt(default) for name, default in (function.__kwdefaults__ or {}).items()}
-    frame.names.values.update(bind_arguments(node.args, source.name, args, kwargs, defaults, kw_defaults))
+    names = bind_arguments(node.args, source.name, args, kwargs, defaults, kw_defaults)
+    _own_extra(ev, node.args, names)
+    frame.names.values.update(names)
     return _run(ev, frame, node, site)
+
+
+def _own_extra(ev: Evaluator, spec: ast.arguments, names: dict[str, Operand]) -> None:
+    """The dict of `**kwargs` is new at each call."""
+    if spec.kwarg is not None:
+        ev.own(names[spec.kwarg.arg])
 
 
 def make_frame(reads: Reads, function: types.FunctionType, source: SourceFunction) -> Frame:
@@ -80,7 +90,14 @@ def make_frame(reads: Reads, function: types.FunctionType, source: SourceFunctio
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     if not any(known is function for known, _ in reads.sources):
         reads.sources.append((function, source.location))
-    return Frame(source, Namespace(), function.__globals__, cells, local_names=source.scope.local_names)
+    return Frame(
+        source,
+        Namespace(),
+        function.__globals__,
+        cells,
+        local_names=source.scope.local_names,
+        unchecked=is_unchecked(function),
+    )
 
 
 def _run(ev: Evaluator, frame: Frame, node: ast.FunctionDef | ast.Lambda, site: Any) -> Operand:

@@ -10,6 +10,7 @@ from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.indexing import get_item
 from pydsl.frontend.operators import type_name
 from pydsl.frontend.values import Lazy, Operand
+from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 
 MAX_ITEMS = 10_000
@@ -75,11 +76,11 @@ def make_range(ev: Evaluator, args: Sequence[Operand]) -> range | Lazy:
         return ev.python(range, *args)  # type: ignore[no-any-return]
     builder = ev.builder
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) == 3 else 1)
+    first, last = builder.as_affine(start), builder.as_affine(stop)
     if isinstance(step, Value):
-        raise NeedStatic(step, "the step of a range must be known at compile time")
+        return _stepped_range(ev, first, last, builder.as_affine(step))
     if not step:
         raise NumpyError(ValueError, "range() arg 3 must not be zero")
-    first, last = builder.as_affine(start), builder.as_affine(stop)
     step = int(step)
     zero = builder.as_affine(0)
     span = last - first if step > 0 else first - last
@@ -91,6 +92,20 @@ def make_range(ev: Evaluator, args: Sequence[Operand]) -> range | Lazy:
         return builder.scalar_from_affine(first + builder.as_affine(index) * step)
 
     return Lazy(length, item, (builder.scalar_from_affine(first), builder.scalar_from_affine(last), step))
+
+
+def _stepped_range(ev: Evaluator, start: Affine, stop: Affine, step: Affine) -> Lazy:
+    """A range whose step is known at run time only: a loop over the number of the turn."""
+    builder = ev.builder
+    nonzero = builder.compare_index("ne", step, Affine.of(0))
+    builder.check(nonzero, ValueError, "range() arg 3 must not be zero")
+    turns = builder.floordiv_index(start - stop, step) * -1  # rounds up, whatever the sign of the step
+    length = builder.scalar_from_affine(builder.max_index(turns, Affine.of(0)))
+
+    def item(index: Operand) -> Operand:
+        return builder.scalar_from_affine(start + builder.mul_index(builder.as_affine(index), step))
+
+    return Lazy(length, item)
 
 
 # --- enumerate, zip, reversed -------------------------------------------------------------------------------------

@@ -87,6 +87,15 @@ class BoundMethod:
 
 
 @dataclass(frozen=True, eq=False)
+class Partial:
+    """`functools.partial` of front-end values."""
+
+    function: Operand
+    args: tuple[Operand, ...]
+    kwargs: dict[str, Operand]
+
+
+@dataclass(frozen=True, eq=False)
 class UfuncMethod:
     """`np.add.reduce` and the like."""
 
@@ -168,7 +177,7 @@ def is_tensor(value: Operand) -> bool:
     return isinstance(value, Value) and value.is_tensor
 
 
-_FRONT_END = (Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Text, ExceptionValue, Lazy)
+_FRONT_END = (Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Partial, Text, ExceptionValue, Lazy)
 
 
 def is_dynamic(value: Operand) -> bool:
