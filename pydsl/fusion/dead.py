@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydsl.analysis.overlap import covers
-from pydsl.fusion.access import Access, conflict, reads, written
+from pydsl.analysis.overlap import Region, covers, has_internal_overlap, may_share
+from pydsl.fusion.access import Access, conflict, points, reads, written
 from pydsl.fusion.statement import Statement, StatementKind
 from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Buffer, Space, Var
