@@ -47,6 +47,7 @@ from pydsl.loops.ir import (
     Index,
     Let,
     LoopFunction,
+    Product,
     Read,
     Return,
     SetPointer,
@@ -561,6 +562,9 @@ def _sources(storage: Storage) -> Iterator[Storage]:
 def _variables(expr: Expr | None) -> Iterator[Var]:
     if isinstance(expr, Read):
         yield expr.var
+    elif isinstance(expr, Index):
+        for symbol in expr.expr.symbols():
+            yield symbol.factor if isinstance(symbol, Product) else symbol  # type: ignore[misc]
 
 
 def _lowest(array: np.ndarray[Any, Any]) -> int:
