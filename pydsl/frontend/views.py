@@ -130,6 +130,8 @@ class Views(Tensors):
     def squeeze(self, tensor: Value, axis: Operand = None) -> Value:
         """``np.squeeze``."""
         shape = tensor.tensor.shape
+        if not shape and axis in (None, 0, -1):
+            return tensor
         if axis is None:
             axes = tuple([k for k, dim in enumerate(shape) if rules.is_one(dim)])
         else:
@@ -325,13 +327,14 @@ class Views(Tensors):
         if old.shape == target:
             return tensor
         extra = len(target) - old.rank
+        own = message
         if message is None:
             message = (
                 "operands could not be broadcast together with remapped shapes [original->remapped]: "
                 f"{rules.shape_text(old.shape)}  and requested shape {rules.shape_text(target)}"
             )
         if extra < 0:
-            raise NumpyError(ValueError, message)
+            raise NumpyError(ValueError, own or "input operand has more dimensions than allowed by the axis remapping")
         strides = [ZERO] * extra
         for dim, stride, wanted in zip(old.shape, old.strides, target[extra:], strict=True):
             if dim == wanted:

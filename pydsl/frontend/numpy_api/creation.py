@@ -149,7 +149,8 @@ def ascontiguousarray(b: Builder, a: Operand, dtype: Any = None) -> Value:
 @handles(np.asfortranarray, makes_array=True)
 def asfortranarray(b: Builder, a: Operand, dtype: Any = None) -> Value:
     """``np.asfortranarray``."""
-    return asarray(b, a, dtype, "F")
+    result = asarray(b, a, dtype, "F")
+    return result if result.tensor.rank else b.reshape(result, (1,))
 
 
 @handles(np.copy, makes_array=True)

@@ -194,6 +194,10 @@ def tile(b: Builder, A: Operand, reps: Operand) -> Value:  # noqa: N803
     value = b.reducible(A)
     counts = [b.as_affine(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
     rank = max(len(counts), value.tensor.rank)
+    if all(map(rules.is_one, counts)):
+        copied = b.copy(value, "K")
+        missing = rank - value.tensor.rank
+        return b.expand_dims(copied, tuple(range(missing))) if missing else copied
     counts = [rules.ONE] * (rank - len(counts)) + counts
     dims = (rules.ONE,) * (rank - value.tensor.rank) + value.tensor.shape
     counts = [b.max_index(count, rules.ZERO) for count in counts]
@@ -217,7 +221,7 @@ def split_axes(b: Builder, tensor: Value, pairs: Sequence[Affine]) -> Value:
 def repeat(b: Builder, a: Operand, repeats: Operand, axis: Operand = None) -> Value:
     """``np.repeat``: one store of a broadcast view; different counts become a gather."""
     value = b.reducible(a)
-    if axis is None:
+    if axis is None or (not value.tensor.rank and axis in (0, -1)):
         value, axis = b.ravel(value), 0
     along = b.normalize_axis(axis, value.tensor.rank)
     shape = value.tensor.shape
@@ -265,7 +269,7 @@ def split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: int = 0)
     """``np.split``: views."""
     value = b.reducible(ary)
     if not isinstance(indices_or_sections, (list, tuple, np.ndarray)):
-        length = value.tensor.shape[b.normalize_axis(axis, value.tensor.rank)]
+        length = value.tensor.shape[_split_axis(value, axis)]
         rest = b.mod_index(length, b.as_affine(indices_or_sections))
         message = "array split does not result in an equal division"
         b.check(b.compare_index("eq", rest, rules.ZERO), ValueError, message)
@@ -276,7 +280,7 @@ def split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: int = 0)
 def array_split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: int = 0) -> list[Value]:
     """``np.array_split``: views."""
     value = b.reducible(ary)
-    along = b.normalize_axis(axis, value.tensor.rank)
+    along = _split_axis(value, axis)
     length = value.tensor.shape[along]
     if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
         cuts = [_clipped(b, b.as_affine(cut), length) for cut in indices_or_sections]
@@ -294,6 +298,13 @@ def array_split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: in
     for start, stop in pairwise(edges):
         parts.append(b.take_slice(value, along, start, b.max_index(stop - start, rules.ZERO)))
     return parts
+
+
+def _split_axis(value: Value, axis: int) -> int:
+    rank = value.tensor.rank
+    if not -rank <= axis < rank:
+        raise NumpyError(IndexError, "tuple index out of range")
+    return axis % rank
 
 
 def _clipped(b: Builder, cut: Affine, length: Affine) -> Affine:

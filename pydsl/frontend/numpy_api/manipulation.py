@@ -160,9 +160,11 @@ def broadcast_shapes(b: Builder, *shapes: Operand) -> tuple[Operand, ...]:
 
 
 @handles(np.flip)
-def flip(b: Builder, m: Operand, axis: Operand = None) -> Value:
-    """``np.flip``."""
-    return b.flip(b.reducible(m), axis)
+def flip(b: Builder, m: Operand, axis: Operand = None) -> Operand:
+    """``np.flip``; of a 0-d array, its element."""
+    value = b.reducible(m)
+    flipped = b.flip(value, axis)
+    return flipped if value.tensor.rank else b.load(flipped)
 
 
 @handles(np.flipud)
