@@ -54,16 +54,17 @@ def evaluate(ev: Evaluator, condition: Value, run: Callable[[], Operand]) -> Way
     """Evaluate one way into a block of its own. `run` answers its value; failures of the program end the way."""
     block = Block()
     before = ev.frame.names
-    names = ev.frame.names = before.copy()
+    ev.frame.names = before.copy()
     try:
         with ev.inside(block, Branch(condition)):
             try:
-                return Way(block, names, True, run())
+                value = run()
+                return Way(block, ev.frame.names, True, value)
             except NumpyError as failure:
                 ev.raise_here(failure, failure.location or ev.builder.loc)
             except Dead:
                 pass
-            return Way(block, names, False, None)
+            return Way(block, ev.frame.names, False, None)
     finally:
         ev.frame.names = before
 

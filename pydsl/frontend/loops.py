@@ -288,7 +288,8 @@ def _as_known(known: TensorSlot, value: Value, slot: Slot) -> Slot:
 
 
 def _carried_names(ev: Evaluator, node: ast.For | ast.While) -> list[str]:
-    head = ev.frame.source.scope.head.get(id(node), frozenset())
+    scope = ev.frame.source.scope
+    head = scope.head.get(id(node), frozenset()) | scope.live_after(node)
     bound = [node.target, *node.body] if isinstance(node, ast.For) else [node.test, *node.body]
     names = [name for name in assigned(bound) if name in head]
     if node.orelse and Jumps.of(node.body).loop:
@@ -360,9 +361,11 @@ def _for_in_ir(ev: Evaluator, node: ast.For, turns: Range, loop: Loop, peeled: b
         _run_body(ev, node, loop, names, body)
         return body
 
+    noted = len(ev.diagnostics)
     _evaluate(ev, carried, loop, attempt)
     ev.builder.loc = place
     if not peeled and turns.runs and _needs_peeling(carried):
+        del ev.diagnostics[noted:]
         return _peeled(ev, node, turns)
     results: list[Value] = []
     names = carried.arrive(results, crossings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ from pydsl.frontend.request import (
 )
 from pydsl.frontend.trace import trace
 from pydsl.ir.interpreter import interpret
-import inspect
+from pydsl.ir.verifier import verify
 
 
 class Request:
@@ -132,7 +133,9 @@ def traced(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Tra
     for _ in range(20):
         spec, leaves = request.build(static)
         try:
-            return trace(spec), leaves
+            result = trace(spec)
+            verify(result.function)
+            return result, leaves
         except NeedStatic as needed:
             static = static | {request.numbers[leaf] for leaf in needed.leaves}
     raise AssertionError("the front end asks for ever more static values")
