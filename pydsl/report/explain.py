@@ -241,8 +241,12 @@ def _text(x: Explanation) -> Iterator[str]:
     if x.apart:
         yield ""
         yield "Not fused"
+        by_reason: dict[str, list[Apart]] = {}
         for pair in x.apart:
-            yield from _item(f"kernels {pair.first} and {pair.second}: {pair.reason}")
+            by_reason.setdefault(pair.reason, []).append(pair)
+        for reason, pairs in by_reason.items():
+            which = ", ".join(f"{pair.first} and {pair.second}" for pair in pairs)
+            yield from _item(f"kernels {which}: {reason}")
     yield ""
     yield from _memory_text(x)
     yield ""
@@ -280,7 +284,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _kernel_text(fact: KernelFact) -> Iterator[str]:
-    yield f"Kernel {fact.number}: {fact.space} -> {', '.join(fact.writes) or 'check'}"
+    place = f" (in {fact.inside})" if fact.inside else ""
+    yield f"Kernel {fact.number}{place}: {fact.space} -> {', '.join(fact.writes)}"
     for loop in fact.loops:
         yield f"    {'  ' * loop.depth}for {loop}"
     for text in fact.strategy:
@@ -326,8 +331,9 @@ def _memory_text(x: Explanation) -> Iterator[str]:
 def _traffic_text(x: Explanation) -> Iterator[str]:
     yield "Bytes moved"
     found = x.traffic
-    about = "about " if found.rough else ""
-    ratio = f" ({found.moved / found.least:.2f} times)" if found.least else ""
+    unknown = any(touched.unknown for touched in found.kernels.values())
+    about = "at least " if unknown else "about " if found.rough else ""
+    ratio = f" ({found.moved / found.least:.2f} times)" if found.least and not unknown else ""
     least = f"reading each input and writing each output once: {names.size(found.least)}{ratio}"
     yield from _item(f"{about}{names.size(found.moved)}; {least}")
     if len(found.kernels) > 1:
@@ -335,7 +341,8 @@ def _traffic_text(x: Explanation) -> Iterator[str]:
             name = f"kernel {number}" if number else "outside of kernels"
             runs = f", in {touched.trips} runs" if touched.trips != 1 else ""
             read, written = names.size(touched.read_bytes), names.size(touched.written_bytes)
-            yield from _item(f"{name}: {read} read, {written} written{runs}", 4)
+            what = "sizes known at run time" if touched.unknown else f"{read} read, {written} written"
+            yield from _item(f"{name}: {what}{runs}", 4)
 
 
 def _item(text: str, indent: int = 2) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pydsl.fusion.edges import absorbed
 from pydsl.fusion.nests import Item, Nest
 from pydsl.fusion.statement import Statement, StatementKind
-from pydsl.ir.core import Op
+from pydsl.ir.core import Block, Op
 from pydsl.ir.types import Storage
 from pydsl.loops.ir import Buffer, Contract, For, Gemm, LoopKind, Space, Stmt, While
 from pydsl.loops.walk import blocks, walk
@@ -56,6 +56,7 @@ class KernelFact:
     writes: what it writes, as the user knows it.
     space: its widest iteration space.
     strategy: how its contractions run.
+    inside: the user's loop or branch around it, as in ``while of line 12``; empty at the top.
     """
 
     number: int
@@ -69,6 +70,7 @@ class KernelFact:
     reductions: list[str] = field(default_factory=list)
     strategy: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    inside: str = ""
 
     @property
     def operations(self) -> int:
@@ -105,10 +107,12 @@ def kernel_facts(compilation: Compilation) -> list[KernelFact]:
     loops = loops_by_kernel(compilation.loops.body)
     namer = buffer_names(compilation)
     kept = set(compilation.loops.buffers)
+    around = _control_around(compilation.function.body, "")
     facts: list[KernelFact] = []
     for position, segment in enumerate(compilation.lowered.segments):
         for number, item in segment.kernels.items():
             fact = _fact(number, position, members(item), namer, kept)
+            fact.inside = around.get(segment.ops[0], "")
             for depth, stmt in loops.get(number, ()):
                 _loop_fact(fact, depth, stmt)
             facts.append(fact)
@@ -134,13 +138,13 @@ def _fact(
             work.setdefault(key, LineWork(line, text, [])).operations.append(label)
     written = dict.fromkeys(
         namer.get(s.buffer, s.buffer.name) for s in statements if s.buffer is not None and s.buffer in kept
-    )
+    ) or {"check" if any(s.kind is StatementKind.CHECK for s in statements) else "a scalar": None}
     widest = max(statements, key=lambda s: (len(s.extents), _points(s)), default=None)
-    space = names.dims(widest.extents) if widest is not None else "1"
+    space = _space(widest) if widest is not None else "1"
     reductions = [
         f"{s.label()} over {names.dims(s.reduce_extents)}"
         for s in statements
-        if s.kind is StatementKind.REDUCE and s.reduce_extents
+        if s.kind is StatementKind.REDUCE and s.reduce_extents and s.extents
     ]
     notes = [note for s in statements for note in s.notes if not note.startswith(MEMORY_NOTES)]
     return KernelFact(
@@ -154,6 +158,23 @@ def _fact(
         reductions=list(dict.fromkeys(reductions)),
         notes=list(dict.fromkeys(notes)),
     )
+
+
+def _space(statement: Statement) -> str:
+    """The iteration space; of a reduction to one number, what it reduces."""
+    if statement.extents or not statement.reduce_extents:
+        return names.dims(statement.extents)
+    return f"{statement.label()} over {names.dims(statement.reduce_extents)}"
+
+
+def _control_around(block: Block, inside: str) -> dict[Op, str]:
+    found: dict[Op, str] = {}
+    for op in block.ops:
+        found[op] = inside
+        here = f"`{op.name}` of {names.line(op.loc)}"
+        for region in op.regions:
+            found.update(_control_around(region, here if op.name != "if" or not inside else inside))
+    return found
 
 
 def _points(statement: Statement) -> int:

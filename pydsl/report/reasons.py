@@ -67,12 +67,12 @@ def _touched(statement: Statement) -> list[Buffer]:
 
 
 def _reason(first: int, a: Item, second: int, b: Item, shared: list[str], namer: BufferNames) -> Apart:
-    for item, number in ((a, first), (b, second)):
+    for item, which in ((a, "the first"), (b, "the second")):
         special = next((text for s in members(item) if (text := _special(s))), "")
         if special:
-            return Apart(first, second, f"kernel {number} {special}; both use {_list(shared)}")
+            return Apart(first, second, f"{which} {special}; both use {_list(shared)}")
     if not isinstance(a, Nest) or not isinstance(b, Nest):
-        return Apart(first, second, f"one of them is not a loop over an array; both use {_list(shared)}")
+        return Apart(first, second, f"one of them makes a single number; both use {_list(shared)}")
     if a.extent != b.extent:
         spaces = f"{_space(a)} and {_space(b)}"
         return Apart(first, second, f"they run over different spaces, {spaces}; both use {_list(shared)}")

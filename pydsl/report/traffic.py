@@ -34,11 +34,16 @@ UNKNOWN_TRIPS = 1
 
 @dataclass
 class Touched:
-    """What one kernel does to memory. ``trips``: how often it runs."""
+    """What one kernel does to memory.
+
+    trips: how often it runs.
+    unknown: whether a loop has a length known at run time only, so that the bytes are not known.
+    """
 
     reads: dict[Buffer, Footprint] = field(default_factory=dict)
     writes: dict[Buffer, Footprint] = field(default_factory=dict)
     trips: int = 1
+    unknown: bool = False
 
     @property
     def read_bytes(self) -> int:
@@ -190,6 +195,7 @@ class _Walk:
             var: start for var, (start, _) in self.around.items()
         }  # each run moves as much as the first one
         region, limit = self._region(offset.substitute(first), itemsize, loops, more)
+        touched.unknown = touched.unknown or any(not extent.is_const for _, extent in loops.values())
         if buffer not in side:
             side[buffer] = Footprint(size)
         side[buffer].add(region, limit=limit)
