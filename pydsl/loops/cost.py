@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from math import prod
+
+from pydsl.ir import ops as _ops  # fills the table of records
 from pydsl.ir.record import RECORDS, Cost
-from pydsl.loops.ir import Apply, Contract, Expr, For, Gemm, Index, Load, Stmt, Store, While
+from pydsl.loops.ir import Apply, Contract, Copy, Expr, For, Gemm, Load, Stmt, Store, While
 from pydsl.loops.walk import blocks, expressions
+
+_ = _ops
 
 #: a symbolic extent counts as this many iterations
 DEFAULT_TRIPS = 128
 _NS = {Cost.FREE: 0.0, Cost.CHEAP: 0.05, Cost.DIVIDE: 0.3, Cost.HEAVY: 1.0}
 _ACCESS_NS = 0.1
 _FLOPS_PER_NS = 20.0
+_COPIED_PER_NS = 10.0
 
 
 def estimate(body: list[Stmt]) -> float:
@@ -30,18 +36,14 @@ def _stmt(stmt: Stmt) -> float:
         case Store():
             return own + _ACCESS_NS
         case Contract():
-            points = stmt.n[1]
-            for _, extent, _ in stmt.m:
-                points *= extent
-            work = points
-            for extent, _, _ in stmt.k:
-                work *= extent
+            points = stmt.n[1] * prod(extent for _, extent, _ in stmt.m)
+            work = points * prod(extent for extent, _, _ in stmt.k)
             return work / _FLOPS_PER_NS + points * estimate(stmt.epilogue)
         case Gemm():
-            work = 1.0
-            for extent in (stmt.m, stmt.n, stmt.k):
-                work *= extent.value if extent.is_const else DEFAULT_TRIPS
-            return work / _FLOPS_PER_NS
+            extents = (stmt.m, stmt.n, stmt.k)
+            return prod(e.value if e.is_const else DEFAULT_TRIPS for e in extents) / _FLOPS_PER_NS
+        case Copy():
+            return (stmt.nbytes.value if stmt.nbytes.is_const else 8 * DEFAULT_TRIPS) / _COPIED_PER_NS
         case _:
             return own + sum(estimate(b) for b in blocks(stmt))
 
@@ -52,4 +54,4 @@ def _expr(expr: Expr) -> float:
         return _NS[record.cost if record is not None else Cost.CHEAP] + sum(_expr(a) for a in expr.args)
     if isinstance(expr, Load):
         return _ACCESS_NS
-    return 0.0 if isinstance(expr, Index) else 0.0
+    return 0.0

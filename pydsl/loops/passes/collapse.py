@@ -66,10 +66,10 @@ def _fits(outer: For, inner: For) -> bool:
     for stmt in walk(inner.body):
         if not isinstance(stmt, (Store, Let, Assign)):
             return False
-        for expr in affines(stmt):
-            if expr.coeff(outer.var) != expr.coeff(inner.var) * extent:
+        for index in affines(stmt):
+            if index.coeff(outer.var) != index.coeff(inner.var) * extent:
                 return False
-            if any(isinstance(s, Product) and s.factor in (outer.var, inner.var) for s in expr.symbols()):
+            if any(isinstance(s, Product) and s.factor in (outer.var, inner.var) for s in index.symbols()):
                 return False
         for top in expressions(stmt):
             for expr in subexpressions(top):

@@ -1,8 +1,8 @@
 """The memory accesses below a loop, with the ranges of the variables that vary inside it.
 
 An address that the loop changes in a way that is not affine (an index that was loaded, a product of two things that
-vary) becomes affine over a new variable that may have any value within its bounds: the answer to every question about it
-is then one for the worst case.
+vary) becomes affine over a new variable that may have any value within its bounds: the answer to every question about
+it is then one for the worst case.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from pydsl.analysis.dependence import Access
 from pydsl.analysis.strides import Bound
@@ -36,6 +37,9 @@ from pydsl.loops.ir import (
 )
 from pydsl.loops.walk import blocks, loads
 
+Ranges: TypeAlias = dict[Any, tuple[Bound, Bound]]
+"""First and last value of each variable that varies."""
+
 _OPAQUE: dict[type[Stmt], str] = {
     Gemm: "a library call",
     Copy: "a copy",
@@ -59,7 +63,7 @@ class Use:
     buffer: Buffer
     access: Access
     writes: bool
-    ranges: dict[Var, tuple[Bound, Bound]]
+    ranges: Ranges
     loops: tuple[For, ...]
     order: int
 
@@ -82,7 +86,7 @@ class Uses:
     def __init__(self, root: Sequence[Stmt]) -> None:
         self.by_buffer: dict[Buffer, list[Use]] = defaultdict(list)
         self.opaque = ""
-        self.symbols: dict[Var, Range] = {}
+        self.symbols: dict[Any, Range] = {}
         self._order = 0
         self._varying: set[Var] = set()
         self._same: dict[Var, Affine] = {}
@@ -91,9 +95,7 @@ class Uses:
 
     # --- statements -----------------------------------------------------------------------------------------
 
-    def _body(
-        self, body: Iterable[Stmt], ranges: dict[Var, tuple[Bound, Bound]], loops: tuple[For, ...]
-    ) -> None:
+    def _body(self, body: Iterable[Stmt], ranges: Ranges, loops: tuple[For, ...]) -> None:
         for stmt in body:
             for load in loads(stmt):
                 self._use(load.buffer, load.offset, load.dtype.itemsize, False, ranges, loops)
@@ -112,16 +114,14 @@ class Uses:
                     for block in blocks(stmt):
                         self._body(block, ranges, loops)
 
-    def _declare(self, stmt: Let | Declare, ranges: dict[Var, tuple[Bound, Bound]]) -> None:
+    def _declare(self, stmt: Let | Declare, ranges: Ranges) -> None:
         self._varying.add(stmt.var)
         if isinstance(stmt, Let) and isinstance(stmt.value, Index) and not isinstance(stmt.var, Product):
             self._same[stmt.var] = substitute_index(stmt.value.expr, self._same)
         else:
             self._same.pop(stmt.var, None)
 
-    def _contract(
-        self, stmt: Contract, ranges: dict[Var, tuple[Bound, Bound]], loops: tuple[For, ...]
-    ) -> None:
+    def _contract(self, stmt: Contract, ranges: Ranges, loops: tuple[For, ...]) -> None:
         a = [(extent, stride) for _, extent, stride in stmt.m] + [(extent, s) for extent, s, _ in stmt.k]
         b = [stmt.n[1:], *[(extent, s) for extent, _, s in stmt.k]]
         for buffer, offset, dims in ((stmt.a, stmt.a_offset, a), (stmt.b, stmt.b_offset, b)):
@@ -138,7 +138,7 @@ class Uses:
 
     # --- ranges and addresses -------------------------------------------------------------------------------
 
-    def _range(self, loop: For, ranges: dict[Var, tuple[Bound, Bound]]) -> tuple[Bound, Bound]:
+    def _range(self, loop: For, ranges: Ranges) -> tuple[Bound, Bound]:
         first, last = self._bound(loop.start, ranges, 0), self._bound(loop.stop - 1, ranges, 1)
         if first is None:
             first = loop.var.bounds[0]
@@ -146,7 +146,7 @@ class Uses:
             last = loop.var.bounds[1]
         return first, last
 
-    def _bound(self, expr: Affine, ranges: dict[Var, tuple[Bound, Bound]], end: int) -> Bound:
+    def _bound(self, expr: Affine, ranges: Ranges, end: int) -> Bound:
         """An integer; an expression over what does not vary; or, if it varies, the most that it can be."""
         if expr.is_const:
             return expr.const
@@ -154,7 +154,7 @@ class Uses:
         if not any(self._moves(symbol, ranges) for symbol in expr.symbols()):
             self._note(expr)
             return expr
-        known: dict[object, Range] = {}
+        known: dict[Any, Range] = {}
         for symbol in expr.symbols():
             assert isinstance(symbol, Var)
             low, high = ranges.get(symbol, symbol.bounds)
@@ -170,14 +170,14 @@ class Uses:
             elif isinstance(symbol, Var) and symbol.bounds != (None, None):
                 self.symbols[symbol] = symbol.bounds
 
-    def _moves(self, symbol: object, ranges: dict[Var, tuple[Bound, Bound]]) -> bool:
+    def _moves(self, symbol: object, ranges: Ranges) -> bool:
         """Whether a symbol has more than one value while the root runs."""
         if isinstance(symbol, Product):
             parts = (symbol.factor, *symbol.stride.symbols())
             return any(self._moves(part, ranges) for part in parts)
         return symbol in ranges or symbol in self._varying
 
-    def _affine(self, symbol: object, ranges: dict[Var, tuple[Bound, Bound]]) -> bool:
+    def _affine(self, symbol: object, ranges: Ranges) -> bool:
         """Whether a symbol moves only with loops, and by the same amount in each iteration."""
         if symbol in ranges or not self._moves(symbol, ranges):
             return True
@@ -193,7 +193,7 @@ class Uses:
         offset: Affine,
         itemsize: int,
         writes: bool,
-        ranges: dict[Var, tuple[Bound, Bound]],
+        ranges: Ranges,
         loops: tuple[For, ...],
     ) -> None:
         self._order += 1
