@@ -16,6 +16,7 @@ from pydsl.frontend.reductions import FLOAT16, Reductions
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.ir.ops.compute import CONTRACT
+from pydsl.ir.ops.elementwise import UFUNCS
 
 Labels = tuple[int, ...]
 
@@ -26,11 +27,19 @@ class Contractions(Reductions):
     """Sums of products."""
 
     def contract(
-        self, a: Value, a_labels: Labels, b: Value, b_labels: Labels, out: Labels, dtype: DType
+        self,
+        a: Value,
+        a_labels: Labels,
+        b: Value,
+        b_labels: Labels,
+        out: Labels,
+        dtype: DType,
+        order: Sequence[int] | None = None,
     ) -> Value:
         """Sum of products over the labels that ``out`` does not have; a tensor.
 
         Each label stands once per operand. Dims of one label are equal, or 1 in an operand that is then stretched.
+        order: axes of the result from slowest to fastest (default: C order).
         """
         a, a_labels = self._without_units(a, a_labels, b, b_labels)
         b, b_labels = self._without_units(b, b_labels, a, a_labels)
@@ -40,8 +49,8 @@ class Contractions(Reductions):
         dims.update(zip(a_labels, a.tensor.shape, strict=True))
         work = self._work_dtype(dtype)
         if set(a_labels) | set(b_labels) <= set(out):
-            return self._product(a, a_labels, b, b_labels, out, dtype)
-        type_ = self.tensor_type(work, [dims[label] for label in out])
+            return self._product(a, a_labels, b, b_labels, out, dtype, order)
+        type_ = self.tensor_type(work, [dims[label] for label in out], order)
         operands = (self.cast(a, work), self.cast(b, work))
         names = {label: k for k, label in enumerate(dict.fromkeys((*a_labels, *b_labels)))}
         labels = {
@@ -85,11 +94,22 @@ class Contractions(Reductions):
         return self._reduced(kind, value, axes, work, False), tuple([x for x in labels if x in needed])
 
     def _product(
-        self, a: Value, a_labels: Labels, b: Value, b_labels: Labels, out: Labels, dtype: DType
+        self,
+        a: Value,
+        a_labels: Labels,
+        b: Value,
+        b_labels: Labels,
+        out: Labels,
+        dtype: DType,
+        order: Sequence[int] | None,
     ) -> Value:
         """A contraction that sums over nothing: a broadcast product."""
         sides = [self._arranged(v, labels, out) for v, labels in ((a, a_labels), (b, b_labels))]
-        return self.reducible(self.ufunc(np.multiply, [self.cast(side, dtype) for side in sides]))
+        ready = [self.cast(side, dtype) for side in sides]
+        record = UFUNCS["logical_and" if dtype.kind == "b" else "multiply"]
+        shape = self.broadcast_shape([side.tensor.shape for side in ready])
+        type_ = self.tensor_type(dtype, shape, order)
+        return self.value(record, [self.broadcast_to(side, shape) for side in ready], type_)
 
     def _arranged(self, value: Value, labels: Labels, out: Labels) -> Value:
         """The axes of a value in the order of ``out``, with axes of length 1 for labels that it lacks."""
@@ -147,9 +167,17 @@ class Contractions(Reductions):
         """``np.dot``: last axis of ``a`` with the last but one of ``b``."""
         x, y = self._tensor_operand(a), self._tensor_operand(b)
         if not all(v.is_tensor and v.tensor.rank for v in (x, y)):
-            return self.ufunc(np.multiply, (x, y), out=out)
+            return self._scaled(x, y, out)
         axis = max(y.tensor.rank - 2, 0)
         return self.finish(self.contract_axes(x, (x.tensor.rank - 1,), y, (axis,)), out)
+
+    def _scaled(self, x: Value, y: Value, out: Operand) -> Operand:
+        """The product with a scalar, in C order."""
+        shapes = [v.tensor.shape for v in (x, y) if v.is_tensor and v.tensor.rank]
+        if out is None and shapes:
+            dtype = dtypes.result_type(x.type.dtype, y.type.dtype)
+            out = self.allocate(shapes[0], dtype)
+        return self.ufunc(np.multiply, (x, y), out=out)
 
     def vdot(self, a: Operand, b: Operand) -> Operand:
         """``np.vdot``."""
@@ -219,6 +247,7 @@ class Contractions(Reductions):
             dtypes.result_type(*[v.tensor.dtype for v in values]) if dtype is None else dtypes.as_dtype(dtype)
         )
         terms = [self._diagonals(v, labels) for v, labels in zip(values, inputs, strict=True)]
+        order = self._einsum_order(terms, output)
         value, labels = terms[0]
         if len(terms) == 1:
             return self._einsum_one(value, labels, output, target, out)
@@ -229,8 +258,25 @@ class Contractions(Reductions):
             seen = dict.fromkeys((*labels, *other_labels))
             kept = output if last else tuple([label for label in seen if label in later])
             self._check_labels(value, labels, other, other_labels)
-            value, labels = self.contract(value, labels, other, other_labels, kept, target), kept
+            layout = order if last else None
+            value, labels = self.contract(value, labels, other, other_labels, kept, target, layout), kept
         return self.finish(value, out)
+
+    @staticmethod
+    def _einsum_order(terms: Sequence[tuple[Value, Labels]], output: Labels) -> list[int]:
+        """The layout of the result: the order in which NumPy's iterator walks all labels of all operands."""
+        every = [*output, *dict.fromkeys(x for _, labels in terms for x in labels if x not in output)]
+        dims: dict[int, Affine] = {}
+        operands = []
+        for value, labels in terms:
+            type_ = value.tensor
+            own = {x: (d, s) for x, d, s in zip(labels, type_.shape, type_.strides, strict=True)}
+            dims.update({x: d for x, (d, _) in own.items() if not rules.is_one(d)})
+            sides = [own.get(x, (rules.ONE, rules.ZERO)) for x in every]
+            operands.append((tuple([d for d, _ in sides]), tuple([s for _, s in sides])))
+        shape = tuple([dims.get(x, rules.ONE) for x in every])
+        walk = rules.result_axis_order(shape, operands)
+        return [axis for axis in walk if axis < len(output)]
 
     def _einsum_one(
         self, value: Value, labels: Labels, output: Labels, dtype: DType, out: Operand
@@ -264,7 +310,7 @@ class Contractions(Reductions):
         for label, dim in zip(b_labels, b.tensor.shape, strict=True):
             if label in sizes and not (rules.is_one(dim) or rules.is_one(sizes[label])):
                 message = "operands could not be broadcast together with remapped shapes in einsum"
-                self.require_equal(sizes[label], dim, message, stretch=True)
+                self.require_equal(sizes[label], dim, message, stretch=(sizes[label], dim))
 
 
 def _listed(axes: Any) -> Sequence[Any]:

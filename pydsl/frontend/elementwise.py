@@ -311,8 +311,8 @@ class Elementwise(Writes):
             out = self._fresh_out(ufunc, values, inputs, mask, target, casting)
         elif not isinstance(out, Value) or not out.is_tensor:
             raise NumpyError(TypeError, "return arrays must be of ArrayType")
-        result = self.as_value(self._compute(ufunc, name, values, inputs, target, casting, out))
         self.check_writeable(out, "output array")
+        result = self.as_value(self._compute(ufunc, name, values, inputs, target, casting, out))
         shape = out.tensor.shape
         shapes = [shape, *([result.tensor.shape] if result.is_tensor else [])]
         if isinstance(mask, Value) and mask.is_tensor:

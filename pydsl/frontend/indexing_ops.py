@@ -109,7 +109,10 @@ class Indexing(Elementwise):
                 tuple([old.shape[k] for k in rest]), tuple([old.strides[k] for k in rest])
             )
             depth = len(picked)
-            layout = [*range(position, position + depth), *(k if k < position else k + depth for k in walk)]
+            walked = rules.result_axis_order(
+                picked, [(index.tensor.shape, index.tensor.strides) for index in aligned]
+            )
+            layout = [*(position + k for k in walked), *(k if k < position else k + depth for k in walk)]
         type_ = self.tensor_type(old.dtype, shape, layout)
         return self.value(GATHER, (src, *aligned), type_, axes=tuple(axes), position=position)
 

@@ -37,6 +37,7 @@ UFUNC_KINDS: dict[np.ufunc, str] = {
     np.bitwise_or: "bitwise_or", np.bitwise_xor: "bitwise_xor",
 }  # fmt: skip
 
+_COUNT_IS_PYTHON = not isinstance(np.count_nonzero(np.ones(1)), np.generic)
 _EXACT_FLOAT32 = 2**24
 
 
@@ -61,6 +62,8 @@ class Reductions(Indexing):
         )
         if where is not True:
             source = self._masked(kind, source, where, initial)
+        if not source.tensor.rank and axis in (0, -1):
+            axis = None  # as the reduce method of ufuncs allows
         axes = self.normalize_axes(axis, source.tensor.rank)
         if initial is None:
             self.require_elements(kind, source, axes)
@@ -158,7 +161,7 @@ class Reductions(Indexing):
             if dtype.kind == "b" and kind in ("max", "min", "fmax", "fmin"):
                 kind = "any" if kind.endswith("max") else "all"
         if not axes:
-            return operand
+            return self.copy(operand, "K") if operand is source else operand
         kept = [k for k in range(old.rank) if k not in axes]
         order: Sequence[int] | None = None
         if len(kept) > 1 and not kind.startswith("arg"):
@@ -193,7 +196,7 @@ class Reductions(Indexing):
         return self.write_out(out, result)
 
     def write_out(self, out: Operand, result: Value) -> Value:
-        """Write a result into ``out=`` (same shape, same-kind cast)."""
+        """Write a result into ``out=`` of the same shape, in whatever dtype that has."""
         if not isinstance(out, Value) or not out.is_tensor:
             raise NumpyError(TypeError, "return arrays must be of ArrayType")
         self.check_writeable(out, "output array")
@@ -202,8 +205,6 @@ class Reductions(Indexing):
             message = "output parameter has the wrong number of dimensions: "
             message += f"expected {len(shape)}, got {out.tensor.rank}"
             raise NumpyError(ValueError, message)
-        if not dtypes.can_cast(result.type.dtype, out.tensor.dtype, "same_kind"):
-            raise dtypes.cast_refusal(result.type.dtype, out.tensor.dtype, "same_kind")
         for mine, wanted in zip(shape, out.tensor.shape, strict=True):
             self.require_equal(mine, wanted, "output array does not match result of reduction")
         self.store_result(out, result)
@@ -238,14 +239,16 @@ class Reductions(Indexing):
         return self.mark_in_range(finished, size) if out is None else finished
 
     def count_nonzero(self, tensor: Operand, axis: Operand = None, keepdims: bool = False) -> Operand:
-        """``np.count_nonzero``: a Python int when everything is counted."""
+        """``np.count_nonzero``: when everything is counted, a scalar (Python's or NumPy's, as the version has it)."""
         source = self.reducible(tensor)
-        axes = self.normalize_axes(axis, source.tensor.rank)
+        axes = (
+            self.normalize_axes(axis, source.tensor.rank) if source.tensor.rank or axis not in (0, -1) else ()
+        )
         ones = self.cast(self.truth_tensor(source), dtypes.INT64)
         if axis is not None or keepdims:
             return self.finish(self._reduced("sum", ones, axes, dtypes.INT64, keepdims), None)
         counted = self.load(self._reduced("sum", ones, axes, dtypes.INT64, False))
-        result = self.convert_scalar(counted, INDEX)
+        result = self.convert_scalar(counted, INDEX) if _COUNT_IS_PYTHON else counted
         result.bounds = (0, self.index_bounds(self.size(source))[1])
         self.remember((Affine, result), Affine.of(result))
         return result

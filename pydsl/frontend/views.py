@@ -298,14 +298,14 @@ class Views(Tensors):
             return a
         if rules.is_one(a):
             return b
-        self.require_equal(a, b, message or rules.mismatch_text(shapes), stretch=True)
+        self.require_equal(a, b, message or rules.mismatch_text(shapes), stretch=(a, b))
         return a if a.is_const else b if b.is_const else a
 
-    def require_equal(self, a: Affine, b: Affine, message: str, stretch: bool = False) -> None:
-        """Two dims must be equal; ``stretch``: NumPy would also accept a 1, which we then report as a limit."""
+    def require_equal(self, a: Affine, b: Affine, message: str, stretch: Sequence[Affine] = ()) -> None:
+        """Two dims must be equal; NumPy would accept a 1 of those in ``stretch``, which we report as a limit."""
         equal = self.compare_index("eq", a, b)
-        if stretch and equal is not True:
-            for side in (a, b):
+        if equal is not True:
+            for side in stretch:
                 if self.decide("ne", side, ONE) is not True:
                     one = self.compare_index("eq", side, ONE)
                     self._check_stretch(equal, one)
@@ -334,7 +334,9 @@ class Views(Tensors):
                 f"{rules.shape_text(old.shape)}  and requested shape {rules.shape_text(target)}"
             )
         if extra < 0:
-            raise NumpyError(ValueError, own or "input operand has more dimensions than allowed by the axis remapping")
+            raise NumpyError(
+                ValueError, own or "input operand has more dimensions than allowed by the axis remapping"
+            )
         strides = [ZERO] * extra
         for dim, stride, wanted in zip(old.shape, old.strides, target[extra:], strict=True):
             if dim == wanted:
@@ -342,6 +344,6 @@ class Views(Tensors):
             elif rules.is_one(dim):
                 strides.append(ZERO)
             else:
-                self.require_equal(dim, wanted, message)
+                self.require_equal(dim, wanted, message, stretch=(dim,))
                 strides.append(stride)
         return self._derive(tensor, target, strides, old.offset, "broadcast")

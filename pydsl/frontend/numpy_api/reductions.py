@@ -216,11 +216,13 @@ def average(
         raise Unsupported("np.average with returned=True", "the sum of the weights")
     value = b.reducible(a)
     keep = _static(keepdims, "keepdims")
+    if axis is not None:
+        b.normalize_axes(axis, value.tensor.rank, "axis")
     if weights is None:
         return b.mean(value, axis, keepdims=keep)
     scale = b.reducible(weights)
     if scale.tensor.rank == 1 and value.tensor.rank > 1 and axis is not None:
-        along = b.normalize_axis(axis, value.tensor.rank)
+        along = b.normalize_axis(axis, value.tensor.rank, "axis")
         others = tuple([k for k in range(value.tensor.rank) if k != along])
         scale = b.expand_dims(scale, others)
     kinds = [v.tensor.dtype for v in (value, scale)]
@@ -324,7 +326,14 @@ def _scan(
 
 
 def scanned(b: Builder, ufunc: np.ufunc, value: Value, axis: int) -> Value:
-    """A new C-ordered tensor with the running totals along an axis; the axes before and after it are folded."""
+    """A new tensor with the running totals along an axis, laid out like the old one.
+
+    The axes before and after it are folded.
+    """
+    order = rules.keep_order(value.tensor.shape, value.tensor.strides)
+    if list(order) != sorted(order):
+        result = scanned(b, ufunc, b.transpose(value, order), order.index(axis))
+        return b.transpose(result, [order.index(k) for k in range(len(order))])
     shape = value.tensor.shape
     result = b.allocate(shape, value.tensor.dtype)
     outer, inner = b.product_index(shape[:axis]), b.product_index(shape[axis + 1 :])
