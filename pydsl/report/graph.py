@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydsl.report import names
 from pydsl.report.kernels import kept_storages, kernel_facts
-from pydsl.report.opgraph import GraphCluster, GraphNode, OpGraph, op_graph
+from pydsl.report.opgraph import op_graph
+from pydsl.report.opmodel import GraphCluster, GraphNode, OpGraph
 from pydsl.report.record import Compilation
 from pydsl.report.svg import KERNEL_COLOURS, LINK_STYLES, NODE_COLOURS, draw
 

@@ -7,82 +7,23 @@ it is a part or another shape; WAR and WAW links are those that no path of other
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import PurePath
 
-from pydsl.analysis.edges import EdgeKind, Touch, derive, reduced
+from pydsl.analysis.edges import EdgeKind, derive, reduced
 from pydsl.analysis.overlap import covers, may_share
 from pydsl.analysis.region import Region
 from pydsl.fusion.edges import absorbed
-from pydsl.fusion.nests import Nest
 from pydsl.ir.core import Block, Function, Op, Value
 from pydsl.ir.record import Kind
 from pydsl.ir.types import Origin, Storage, TensorType
 from pydsl.lowering.function import Lowered
 from pydsl.report import names
 from pydsl.report.footprint import Mask, clipped_mask, region_mask
-from pydsl.report.names import Names
-
-
-@dataclass(eq=False)
-class GraphNode:
-    """One node.
-
-    Parameters
-    ----------
-    kind: "argument", "constant", "memory", "operation", "view", "write", "scalar", "check", "control" or "result".
-    title, detail: the lines to show.
-    notes: what to say about it beside the drawing.
-    dead: nothing needs it, so no code is made for it.
-    kept: its result stays in memory as a temporary.
-    """
-
-    kind: str
-    title: str
-    detail: str = ""
-    notes: list[str] = field(default_factory=list)
-    op: Op | None = None
-    dead: bool = False
-    kept: bool = False
-
-
-@dataclass(eq=False)
-class GraphCluster:
-    """A kernel (``number`` > 0), a control-flow operation, or the whole function."""
-
-    title: str
-    number: int = 0
-    members: list[GraphNode | GraphCluster] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class GraphLink:
-    """``kind``: "RAW", "WAR", "WAW", or "memory" (the array that a first write goes to)."""
-
-    source: GraphNode
-    target: GraphNode
-    kind: str
-    text: str = ""
-
-
-@dataclass
-class OpGraph:
-    """The graph of a function; nodes are reached through ``root``."""
-
-    root: GraphCluster
-    links: list[GraphLink]
-
-    def nodes(self) -> list[GraphNode]:
-        return [member for member in _members(self.root) if isinstance(member, GraphNode)]
-
-
-def _members(cluster: GraphCluster) -> Iterable[GraphNode | GraphCluster]:
-    for member in cluster.members:
-        yield member
-        if isinstance(member, GraphCluster):
-            yield from _members(member)
+from pydsl.report.kernels import members
+from pydsl.report.opmodel import GraphCluster, GraphLink, GraphNode, OpGraph, kernels_of, op_touches, region
+from pydsl.report.optitles import Titles
 
 
 def op_graph(function: Function, lowered: Lowered | None = None, kept: Iterable[Storage] = ()) -> OpGraph:
@@ -94,42 +35,6 @@ def op_graph(function: Function, lowered: Lowered | None = None, kept: Iterable[
     kept: storages of temporaries that stay in memory.
     """
     return _Builder(function, lowered, set(kept)).run()
-
-
-def region(type_: TensorType) -> Region:
-    """The elements of a tensor reference."""
-    return Region(type_.offset, type_.shape, type_.strides, type_.itemsize)
-
-
-def op_touches(op: Op) -> list[Touch]:
-    """What one operation reads and writes in memory."""
-    found = []
-    for position in op.record.reads(op):
-        type_ = op.operands[position].tensor
-        found.append(Touch(type_.storage, region(type_), False))
-    for position in op.record.writes:
-        type_ = op.operands[position].tensor
-        exact = op.name == "store"
-        found.append(Touch(type_.storage, region(type_) if exact else None, True))
-    if op.record.allocates and op.record.kind is not Kind.ALLOC:
-        found += [Touch(r.tensor.storage, region(r.tensor), True) for r in op.results if r.is_tensor]
-    return found
-
-
-# --- which operation runs in which kernel -------------------------------------------------------------------------
-
-
-def kernels_of(lowered: Lowered) -> dict[Op, list[int]]:
-    """The kernels that compute each operation (several: it is computed again)."""
-    found: dict[Op, list[int]] = defaultdict(list)
-    for segment in lowered.segments:
-        for number, item in segment.kernels.items():
-            members = item.statements() if isinstance(item, Nest) else [item]
-            for statement in members:
-                for one in (*absorbed(statement), statement):
-                    if one.op is not None and number not in found[one.op]:
-                        found[one.op].append(number)
-    return dict(found)
 
 
 # --- building -----------------------------------------------------------------------------------------------------
@@ -151,7 +56,7 @@ State = list[_Write]
 class _Builder:
     def __init__(self, function: Function, lowered: Lowered | None, kept: set[Storage]) -> None:
         self.function = function
-        self.names = Names(function)
+        self.titles = Titles(function)
         self.kept = kept
         self.kernels = kernels_of(lowered) if lowered is not None else {}
         self.lowered = lowered
@@ -162,7 +67,6 @@ class _Builder:
         self.origins: dict[Storage, GraphNode] = {}
         self.views: dict[tuple[Value, frozenset[GraphNode], GraphCluster], GraphNode] = {}
         self.clusters: dict[int, GraphCluster] = {}
-        self.whole = _whole_references(function)
         self.needed = self._needed_ops()
 
     def run(self) -> OpGraph:
@@ -185,8 +89,7 @@ class _Builder:
         needed: set[Op] = set(self.kernels)
         for segment in self.lowered.segments:
             for item in segment.items:
-                members = item.statements() if isinstance(item, Nest) else [item]
-                for statement in members:
+                for statement in members(item):
                     needed.update(s.op for s in (*absorbed(statement), statement) if s.op is not None)
         return needed
 
@@ -198,7 +101,7 @@ class _Builder:
         if node is None:
             kinds = {Origin.ARG: "argument", Origin.CONST: "constant", Origin.GLOBAL: "constant"}
             detail = names.tensor(value.tensor) if value is not None else storage.dtype.name
-            node = GraphNode(kinds.get(storage.origin, "memory"), self.names.storage(storage), detail)
+            node = GraphNode(kinds.get(storage.origin, "memory"), self.titles.names.storage(storage), detail)
             self.origins[storage] = node
             self.root.members.append(node)
         return node
@@ -213,7 +116,7 @@ class _Builder:
         return self.clusters[numbers[0]]
 
     def _node(self, op: Op) -> GraphNode:
-        node = GraphNode(_KIND_NAMES.get(op.record.kind, "operation"), self._title(op), op=op)
+        node = GraphNode(_KIND_NAMES.get(op.record.kind, "operation"), self.titles.title(op), op=op)
         if op.results and op.result.is_tensor:
             node.detail = names.tensor(op.result.tensor)
             node.kept = op.record.allocates and op.result.tensor.storage in self.kept
@@ -229,52 +132,6 @@ class _Builder:
             node.notes.append(f"computed again in kernel {again}")
         self.node_of[op] = node
         return node
-
-    def _title(self, op: Op) -> str:
-        if op.record.writes:
-            target = self._view_text(op.operands[0])
-            value = op.operands[1 if op.name != "masked_store" else 2]
-            text = (
-                f" = {self._scalar_text(value)}" if not value.is_tensor and self._is_constant(value) else ""
-            )
-            return f"{op.name.replace('_', ' ')} {target}{text}"
-        name = str(op.attrs["kind"]) if op.name == "reduce" else op.name
-        if name == "cast" and op.results:
-            type_ = op.result.type
-            name = f"to {type_.dtype.name}"
-        elif any(not v.is_tensor for v in op.operands) and op.record.kind is Kind.ELEMENTWISE:
-            name += f"({', '.join('·' if v.is_tensor else self._scalar_text(v) for v in op.operands)})"
-        hint = op.results[0].hint if op.results else ""
-        return f"{hint} = {name}" if hint else name
-
-    def _is_constant(self, value: Value) -> bool:
-        return isinstance(value.owner, Op) and value.owner.name == "constant"
-
-    def _scalar_text(self, value: Value) -> str:
-        if isinstance(value.owner, Op) and value.owner.name == "constant":
-            return names.number(value.owner.attrs["value"])
-        if isinstance(value.owner, Op) and value.owner.name == "index":
-            return names.index(value.owner.attrs["expr"])
-        if isinstance(value.owner, Op) and value.owner.name == "cast":
-            return self._scalar_text(value.owner.operands[0])
-        return value.hint or "·"
-
-    def _view_text(self, value: Value) -> str:
-        """The user's text for a reference where it is short, else the name of its storage and its shape."""
-        owner = value.owner
-        storage = value.tensor.storage
-        if not (isinstance(owner, Op) and owner.record.kind is Kind.VIEW):
-            return value.hint or self.names.storage(storage)
-        if storage in self.whole:
-            text = names.view_text(value.tensor, self.whole[storage])
-            if text is not None:
-                return self.names.storage(storage) + text
-        written = names.source_text(owner.loc)
-        if owner.attrs.get("how") != "broadcast" and 0 < len(written) <= 32 and written[-1] in "])T":
-            if "=" not in written:
-                return written
-        shape = ", ".join(map(names.index, value.tensor.shape))
-        return f"{self.names.storage(storage)} as [{shape}]"
 
     # --- links ---
 
@@ -314,7 +171,7 @@ class _Builder:
         if node is None:
             node = self.views[key] = GraphNode(
                 "view",
-                self._view_text(through),
+                self.titles.reference(through),
                 names.tensor(through.tensor),
                 op=through.owner,  # type: ignore[arg-type]
             )
@@ -389,7 +246,7 @@ class _Builder:
             if edge.kind is EdgeKind.RAW or (edge.source, edge.target) in keep:
                 continue
             source, target = self.node_of[ops[edge.source]], self.node_of[ops[edge.target]]
-            name = self.names.storage(edge.buffer)
+            name = self.titles.names.storage(edge.buffer)
             self._link(source, target, edge.kind.value, f"{edge.kind.value} on {name}: {edge.relation}")
 
     def _control(self, op: Op, scope: GraphCluster, state: State) -> None:
@@ -399,15 +256,24 @@ class _Builder:
             return
         if not op.regions:
             if op.name != "yield":
-                node = GraphNode("control", self._exit_title(op), op=op)
+                node = GraphNode("control", self.titles.leaving(op), op=op)
                 scope.members.append(node)
                 for value in op.operands:
                     if not value.is_tensor:
                         self._use(value, node)
             return
-        cluster = GraphCluster(self._control_title(op))
-        scope.members.append(cluster)
         before = list(state)
+        if _is_library(op):
+            self._library(op, scope, state)
+        else:
+            self._region_op(op, scope, state)
+        self._after(op, before, state)
+
+    def _region_op(self, op: Op, scope: GraphCluster, state: State) -> None:
+        """A loop or a branch as a cluster."""
+        before = list(state)
+        cluster = GraphCluster(self.titles.control(op))
+        scope.members.append(cluster)
         carried = op.operands[2:] if op.name == "for" else op.operands if op.name == "while" else []
         args = op.regions[0].args[1:] if op.name == "for" else op.regions[0].args
         for arg, init in zip(args, carried, strict=False):
@@ -430,16 +296,60 @@ class _Builder:
                 for result, value in zip(op.results, last.operands, strict=False):
                     if value in self.scalar_of:
                         self.scalar_of.setdefault(result, self.scalar_of[value])
-        state[len(before) :] = [_Write(w.node, w.storage, w.region, False) for w in state[len(before) :]]
+
+    def _library(self, op: Op, scope: GraphCluster, state: State) -> None:
+        """A loop of the self-hosted library as one node; adjacent ones of one module are one."""
+        assert op.loc is not None
+        title = f"{op.loc.function or PurePath(op.loc.file).stem} (library)"
+        last = scope.members[-1] if scope.members else None
+        if isinstance(last, GraphNode) and last.title == title:
+            node = last
+        else:
+            node = GraphNode("operation", title, "loops", op=op)
+            scope.members.append(node)
+        inside = [op, *(inner for region_ in op.regions for inner in region_.walk())]
+        made = {
+            r.tensor.storage
+            for inner in inside
+            if inner.record.allocates
+            for r in inner.results
+            if r.is_tensor
+        }
+        for inner in inside:
+            for position, value in enumerate(inner.operands):
+                if not value.is_tensor:
+                    self._use(value, node)
+                elif position in inner.record.reads(inner) and value.tensor.storage not in made:
+                    for source in self._sources(value, state):
+                        self._link(source, node)
+        for inner in inside:
+            for position in inner.record.writes:
+                state.append(_Write(node, inner.operands[position].tensor.storage, None))
+        for result in op.results:
+            if not result.is_tensor:
+                self.scalar_of[result] = node
+
+    def _after(self, op: Op, before: State, state: State) -> None:
+        """After a loop or a branch one node stands for each memory written in it; what was there before may be left."""
+        written: dict[Storage, GraphNode] = {}
+        for write in state[len(before) :]:
+            written[write.storage] = write.node
+        state[:] = before
+        for storage, node in written.items():
+            for earlier in before:
+                if earlier.storage.roots() & storage.roots():
+                    self._link(earlier.node, node, "memory")
+            state[:] = [w for w in state if w.storage is not storage]
+            state.append(_Write(node, storage, _everything(storage)))
 
     def _result(self, value: Value, position: int, count: int, scope: GraphCluster, state: State) -> None:
         title = "return" if count == 1 else f"return [{position}]"
         if not value.is_tensor:
             detail = names.of_type(value.type)
-            if self._is_constant(value):
-                title += f" {self._scalar_text(value)}"
+            if self.titles.is_constant(value):
+                title += f" {self.titles.scalar(value)}"
         else:
-            title += f" {value.hint or self.names.storage(value.tensor.storage)}"
+            title += f" {value.hint or self.titles.names.storage(value.tensor.storage)}"
             detail = names.tensor(value.tensor)
         node = GraphNode("result", title, detail)
         scope.members.append(node)
@@ -449,27 +359,6 @@ class _Builder:
         for source in self._sources(value, state):
             self._link(source, node)
 
-    def _exit_title(self, op: Op) -> str:
-        if op.name == "raise":
-            return f"raise {op.attrs['error'].__name__}"
-        return op.name
-
-    def _control_title(self, op: Op) -> str:
-        where = f"  (line {op.loc.line})" if op.loc is not None else ""
-        if op.name == "for":
-            variable = op.regions[0].args[0].hint or "i"
-            start, stop = (self._scalar_text(v) for v in op.operands[:2])
-            step = op.attrs["step"]
-            bounds = (
-                stop
-                if start == "0" and step == 1
-                else f"{start}, {stop}" + (f", {step}" if step != 1 else "")
-            )
-            return f"for {variable} in range({bounds}){where}"
-        if op.name == "if":
-            return f"if {self._scalar_text(op.operands[0])}{where}".replace("if ·", "if")
-        return f"{op.name}{where}"
-
 
 _KIND_NAMES = {
     Kind.WRITE: "write",
@@ -478,18 +367,13 @@ _KIND_NAMES = {
 }
 
 
-def _whole_references(function: Function) -> dict[Storage, TensorType]:
-    """For each storage the reference that its views are described from: an argument, or the new array."""
-    found: dict[Storage, TensorType] = {}
-    for value in function.body.args:
-        if value.is_tensor:
-            found.setdefault(value.tensor.storage, value.tensor)
-    for op in function.walk():
-        if op.record.allocates or op.name == "constant_array":
-            for result in op.results:
-                if result.is_tensor:
-                    found.setdefault(result.tensor.storage, result.tensor)
-    return found
+def _is_library(op: Op) -> bool:
+    return op.loc is not None and PurePath(op.loc.file).parts[-3:-1] == ("pydsl", "library")
+
+
+def _everything(storage: Storage) -> Region | None:
+    """All bytes of a storage; None where their number is not an index expression."""
+    return None if storage.nbytes is None else Region.of(0, [storage.nbytes], [1], 1)
 
 
 class _Wanted:

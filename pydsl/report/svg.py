@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from pydsl.report.layout import Box, Link, Route, arrange
-from pydsl.report.opgraph import GraphCluster, GraphLink, GraphNode, OpGraph
+from pydsl.report.opmodel import GraphCluster, GraphLink, GraphNode, OpGraph
 
 TITLE, DETAIL, HEADER = 12.5, 10.5, 12.0
 _ADVANCE = 0.602  # of a character of a monospaced font, in font sizes

@@ -10,7 +10,7 @@ import pytest
 
 from pydsl.report.graph import Graph, graph
 from pydsl.report.layout import Box, Link, arrange
-from pydsl.report.opgraph import GraphNode
+from pydsl.report.opmodel import GraphNode
 from tests.report.samples import SAMPLES, record
 
 SVG = "{http://www.w3.org/2000/svg}"
