@@ -348,6 +348,12 @@ def _place(
     if fuse and statement.kind is StatementKind.SCALAR:
         items.insert(_earliest(items, statement, common), statement)
         return
+    if fuse and statement.kind is StatementKind.CHECK:
+        position = len(items)
+        while position and not _depends(items[position - 1], statement, common):
+            position -= 1
+        items.insert(position, statement)
+        return
     items.append(_own_nest(statement, order))
 
 

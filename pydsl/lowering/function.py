@@ -21,6 +21,7 @@ from pydsl.fusion.build import build, copy_statement
 from pydsl.fusion.dead import remove_dead
 from pydsl.fusion.edges import Edge, edges
 from pydsl.fusion.forward import Forwarding
+from pydsl.fusion.intervals import simplify
 from pydsl.fusion.nests import Item, Nest, build_nests
 from pydsl.fusion.state import INT64, LoweringState
 from pydsl.fusion.statement import Statement
@@ -337,6 +338,7 @@ class _FunctionLowering:
         if self.fuse:
             statements = remove_dead(statements, local, live)
             Forwarding(statements, local).run()
+            statements = simplify(statements, local)
             statements = remove_dead(statements, local, live)
         items = build_nests(statements, self.fuse)
         segment = Segment(ops, built, statements, items, local)
