@@ -20,7 +20,7 @@ from typing import TypeAlias
 from pydsl.ir.affine import Affine
 from pydsl.jit.llvm import runtime
 from pydsl.jit.llvm.frame import Frame
-from pydsl.jit.llvm.loops import EmitBody, access_group, counted_loop, no_early_unrolling
+from pydsl.jit.llvm.loops import EmitBody, access_group, counted_loop
 from pydsl.jit.llvm.plain_contract import plain_loops
 from pydsl.jit.llvm.scalars import float_literal, llvm_type
 from pydsl.jit.llvm.storage import Storage
@@ -201,8 +201,9 @@ class _Kernel:
             text.fill(place, f"{name} = phi {self.vector} [ {first}, %{before} ], [ {last}, %{latch} ]")
         text.do(f"{following} = add nuw nsw i64 {counter}, {step}")
         node = self.frame.unit.module.node
-        properties = [node('!"llvm.loop.unroll.disable"'), node('!"llvm.loop.vectorize.enable", i1 false')]
-        metadata = self.frame.unit.module.distinct(", ".join(properties), self_first=True)
+        # no vectoriser needs to look at it
+        scalar = node('!"llvm.loop.vectorize.enable", i1 false')
+        metadata = self.frame.unit.module.distinct(scalar, self_first=True)
         more = text.op(f"icmp ult i64 {following}, {stop}")
         text.branch(more, head, exit_, f", !llvm.loop {metadata}")
         text.start(exit_)
@@ -341,12 +342,11 @@ class _Kernel:
             self.frame.bind(tiled[0], self.text.op(f"add i64 {counter}, {first}"))
             row(self.text.op(f"mul i64 {counter}, {spans[0]}"), inner, spans[1:])
 
-        counted_loop(self.frame, skip, str(self.tiling.step), step, no_early_unrolling(self.frame, 99))
+        counted_loop(self.frame, skip, str(self.tiling.step), step)
 
     def _columns_epilogue(self, row: str) -> None:
         frame, text = self.frame, self.text
         group, properties = access_group(frame)
-        properties += no_early_unrolling(frame, self.stmt.n[1])
         frame.groups.append(group)
 
         def body(counter: str) -> None:

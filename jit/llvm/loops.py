@@ -14,7 +14,7 @@ from typing import TypeAlias
 from pydsl.ir.affine import Affine
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.scalars import single
-from pydsl.loops.ir import For, LoopKind, Stmt, Var, While
+from pydsl.loops.ir import For, If, LoopKind, Stmt, Var, While
 
 EmitBody: TypeAlias = Callable[[Frame, Sequence[Stmt]], None]
 """Writes a list of statements."""
@@ -114,21 +114,14 @@ def access_group(frame: Frame) -> tuple[str, list[str]]:
     return group, [frame.unit.module.node(f'!"llvm.loop.parallel_accesses", {group}')]
 
 
-#: constant extents that LLVM might unroll wholly; forbidding it for longer loops would forbid interleaving too
-_SHORT, _LONG = 8, 128
-
-
-def no_early_unrolling(frame: Frame, extent: int | None) -> list[str]:
-    """Keeps LLVM from unrolling a short constant loop wholly before its vectoriser sees it. The shortest may be."""
-    if extent is None or not _SHORT < extent <= _LONG:
-        return []
-    return [frame.unit.module.node('!"llvm.loop.unroll.disable"')]
+_SHORT = 8
+_FEW = 6
 
 
 def _properties(frame: Frame, loop: For) -> list[str]:
-    if loop.kind is LoopKind.UNROLL:
+    """The pipeline unrolls only what asks for it: loops of the kind UNROLL, and tiny ones."""
+    extent = loop.stop - loop.start
+    tiny = extent.is_const and extent.value <= _SHORT and len(loop.body) <= _FEW
+    if loop.kind is LoopKind.UNROLL or (tiny and not any(isinstance(s, For | While | If) for s in loop.body)):
         return [frame.unit.module.node('!"llvm.loop.unroll.full"')]
-    if loop.kind is LoopKind.VECTOR:
-        extent = loop.stop - loop.start
-        return no_early_unrolling(frame, extent.value if extent.is_const else None)
     return []
