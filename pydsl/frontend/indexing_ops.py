@@ -37,6 +37,8 @@ class Indexing(Elementwise):
         value = index if isinstance(index, Value) else self._static_index(index, size, axis)
         if value.type.dtype.kind not in "iu":
             raise NumpyError(IndexError, "arrays used as indices must be of integer (or boolean) type")
+        if value.type.dtype == dtypes.UINT64 and value.is_tensor:
+            value = self.cast(value, dtypes.INT64)  # as NumPy does first: large ones become negative
         known = self.recall(("in-range", value))
         if known is None or known != size:
             self.emit(CHECK_BOUNDS, (value,), size=size, axis=axis)
@@ -91,15 +93,22 @@ class Indexing(Elementwise):
     # --- loads and stores -----------------------------------------------------------------------------------
 
     def gather(
-        self, src: Value, indices: Sequence[Operand], axes: Sequence[int], position: int, order: str = "K"
+        self,
+        src: Value,
+        indices: Sequence[Operand],
+        axes: Sequence[int],
+        position: int,
+        order: str = "K",
+        shown_axes: Sequence[int] | None = None,
     ) -> Value:
         """Integer-array load. ``indices`` (tensors, scalars, lists) are broadcast, checked and converted to int64.
 
         position: where the broadcast index shape goes among the remaining axes of ``src``.
+        shown_axes: what error messages call the axes.
         order: ``K`` lays the result out as indexing does (index axes slowest), ``C`` as ``take`` does.
         """
         old = src.tensor
-        aligned = self._aligned(indices, [old.shape[axis] for axis in axes], axes)
+        aligned = self._aligned(indices, [old.shape[axis] for axis in axes], shown_axes or axes)
         rest = [k for k in range(old.rank) if k not in axes]
         picked = aligned[0].tensor.shape
         shape = self._picked_shape(old.shape, rest, picked, position)
@@ -109,9 +118,11 @@ class Indexing(Elementwise):
                 tuple([old.shape[k] for k in rest]), tuple([old.strides[k] for k in rest])
             )
             depth = len(picked)
-            walked = rules.result_axis_order(
-                picked, [(index.tensor.shape, index.tensor.strides) for index in aligned]
-            )
+            walked: Sequence[int] = range(depth)
+            if not rest:
+                walked = rules.result_axis_order(
+                    picked, [(index.tensor.shape, index.tensor.strides) for index in aligned]
+                )
             layout = [*(position + k for k in walked), *(k if k < position else k + depth for k in walk)]
         type_ = self.tensor_type(old.dtype, shape, layout)
         return self.value(GATHER, (src, *aligned), type_, axes=tuple(axes), position=position)
@@ -131,11 +142,12 @@ class Indexing(Elementwise):
         axes: Sequence[int],
         position: int,
         accumulate: np.ufunc | None = None,
+        shown_axes: Sequence[int] | None = None,
     ) -> None:
         """Integer-array store; ``accumulate`` as ``ufunc.at``."""
         self.check_writeable(dst)
         old = dst.tensor
-        aligned = self._aligned(indices, [old.shape[axis] for axis in axes], axes)
+        aligned = self._aligned(indices, [old.shape[axis] for axis in axes], shown_axes or axes)
         rest = [k for k in range(old.rank) if k not in axes]
         shape = self._picked_shape(old.shape, rest, aligned[0].tensor.shape, position)
         ready = self._index_value(dst, value, shape)

@@ -134,6 +134,11 @@ class Program:
     def with_body(self, body: Sequence[Node]) -> Program:
         return replace(self, body=tuple(body))
 
+    @property
+    def joins(self) -> bool:
+        """Whether there is control flow."""
+        return any(isinstance(node, Nest) for node in self.body) or "    if " in "".join(self.helpers)
+
     def size(self) -> int:
         """A measure that shrinking makes smaller."""
         text = len(self.function_source) + sum(len(argument.text) for argument in self.arguments)

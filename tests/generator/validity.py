@@ -64,6 +64,7 @@ def why_undefined(program: Program, max_steps: int = 20_000) -> str:
         "_storing": checks.storing,
         "_augmenting": checks.augmenting,
         "_integer": checks.integer,
+        "_index": np.s_,
         "_tick": tick,
     }
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -113,7 +114,8 @@ class _Instrument(ast.NodeTransformer):
         return node
 
     def _storing(self, target: ast.Subscript, value: ast.expr) -> ast.expr:
-        return ast.Call(_name("_storing"), [_as_load(target.value), value], [])
+        index = ast.Subscript(_name("_index"), _as_load(target).slice, ast.Load())  # type: ignore[attr-defined]
+        return ast.Call(_name("_storing"), [_as_load(target.value), index, value], [])
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         target = _as_load(node.target)
@@ -190,9 +192,19 @@ class _Checks:
             raise Undefined("a Python integer beyond 64 bits")
         return value
 
-    def storing(self, target: Any, value: Any) -> Any:
+    def storing(self, target: Any, index: Any, value: Any) -> Any:
+        for entry in index if isinstance(index, tuple) else (index,):
+            if isinstance(entry, np.ndarray) and entry.dtype != bool and not entry.flags.c_contiguous:
+                if entry.ndim > 1 and np.unique(entry).size < entry.size:
+                    raise Undefined("which of several stores into one element is the last")
         if isinstance(target, np.ndarray):
             _require_castable(target.dtype, value)
+            if isinstance(value, np.integer) and target.dtype.kind in "iu":
+                info = np.iinfo(target.dtype)
+                if not info.min <= int(value) <= info.max:
+                    raise Undefined(
+                        "a NumPy integer that does not fit, which some dtypes refuse and others wrap"
+                    )
         return value
 
 
