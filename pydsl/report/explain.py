@@ -228,7 +228,7 @@ def _checks(compilation: Compilation) -> list[str]:
 
 
 def _text(x: Explanation) -> Iterator[str]:
-    yield x.signature
+    yield from _signature_text(x.signature)
     total = sum(x.times.values())
     compiled = f"compiled in {1e3 * total:.1f} ms" if x.times else ""
     if x.place or compiled:
@@ -267,6 +267,17 @@ def _text(x: Explanation) -> Iterator[str]:
         yield from _item(", ".join(f"{stage} {1e3 * seconds:.1f} ms" for stage, seconds in x.times.items()))
 
 
+def _signature_text(text: str) -> Iterator[str]:
+    """On one line, or with as many arguments on each line as there is room for."""
+    line = ""
+    for part in re.split(r"(?<=, )(?=\w+: )", text):
+        if line and len(line) + len(part) > WIDTH:
+            yield line.rstrip()
+            line = "    "
+        line += part
+    yield line
+
+
 def _summary(x: Explanation) -> str:
     fused = x.operations - x.dead - x.single
     text = f"{_count(len(x.kernels), 'kernel')} for {_count(fused, 'array operation')}"
@@ -293,7 +304,7 @@ def _kernel_text(fact: KernelFact) -> Iterator[str]:
     numbers = max((len(str(work.line)) for work in fact.work), default=1)
     width = min(max((len(work.source) for work in fact.work), default=0), 62)
     for work in fact.work:
-        source = work.source if len(work.source) <= width else work.source[: width - 3] + "..."
+        source = names.shortened(work.source, width)
         head = f"    {work.line or '':>{numbers}}  {source:<{width}}  "
         first, *rest = wrap(", ".join(_counted(work.operations)), max(WIDTH - len(head), 24)) or [""]
         yield (head + first).rstrip()

@@ -68,7 +68,7 @@ def graph(compilation: Compilation) -> Graph:
             fact = facts[cluster.number]
             cluster.title = f"kernel {cluster.number}: {fact.heading}"
             cluster.notes = fact.notes
-    return Graph(model, signature(compilation))
+    return Graph(model, names.shortened(signature(compilation), 140))
 
 
 def signature(compilation: Compilation) -> str:

@@ -24,7 +24,7 @@ def size(nbytes: float) -> str:
 def symbol(value: object) -> str:
     """A symbol of an index expression, as the user would call it."""
     if isinstance(value, Value):
-        return value.hint or f"%{value.id}"
+        return value.hint or "?"
     return getattr(value, "name", None) or str(value)
 
 
@@ -84,6 +84,11 @@ def source_text(loc: SourceLocation | None) -> str:
         return ""
     raw = loc.source.encode("utf-8", "surrogatepass")
     return raw[loc.col : loc.end_col].decode("utf-8", "replace").strip()
+
+
+def shortened(text: str, width: int) -> str:
+    """A text, cut where it is longer."""
+    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def number(value: Any) -> str:

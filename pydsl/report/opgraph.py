@@ -78,9 +78,19 @@ class _Builder:
                 self.root.members.append(node)
                 self.scalar_of[value] = node
         self._block(self.function.body, self.root, [])
-        used = {end for link in self.links for end in (link.source, link.target)}
-        _prune(self.root, used)
-        return OpGraph(self.root, list(self.links))
+        links = self._useful_links()
+        _prune(self.root, {end for link in links for end in (link.source, link.target)})
+        return OpGraph(self.root, links)
+
+    def _useful_links(self) -> list[GraphLink]:
+        """All links but those to scalars that only index arithmetic uses."""
+        links = list(self.links)
+        while True:
+            sources = {link.source for link in links}
+            kept = [link for link in links if link.target.kind != "scalar" or link.target in sources]
+            if len(kept) == len(links):
+                return links
+            links = kept
 
     def _needed_ops(self) -> set[Op] | None:
         """Operations that some generated code computes; None where that is not known."""
@@ -116,7 +126,9 @@ class _Builder:
         return self.clusters[numbers[0]]
 
     def _node(self, op: Op) -> GraphNode:
-        node = GraphNode(_KIND_NAMES.get(op.record.kind, "operation"), self.titles.title(op), op=op)
+        scalars = bool(op.results) and not any(v.is_tensor for v in (*op.results, *op.operands))
+        kind = "scalar" if scalars else _KIND_NAMES.get(op.record.kind, "operation")
+        node = GraphNode(kind, self.titles.title(op), op=op)
         if op.results and op.result.is_tensor:
             node.detail = names.tensor(op.result.tensor)
             node.kept = op.record.allocates and op.result.tensor.storage in self.kept

@@ -15,7 +15,7 @@ from pydsl.loops.alias import may_alias
 from pydsl.loops.cost import estimate
 from pydsl.loops.ir import Buffer, For, LoopKind, Var
 from pydsl.loops.schedule.auto import PARALLEL_NS
-from pydsl.loops.schedule.dependences import Carried, carried, only_scalar_work
+from pydsl.loops.schedule.dependences import Carried, carried, carried_scalars, leaves, only_scalar_work
 from pydsl.lowering.function import Segment
 from pydsl.report import names
 from pydsl.report.kernels import members
@@ -160,6 +160,10 @@ def _list(shared: list[str]) -> str:
     return shown + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")
 
 
+def _minus(value: int | None) -> int | None:
+    return None if value is None else -value
+
+
 # --- threads ------------------------------------------------------------------------------------------------------
 
 
@@ -186,9 +190,20 @@ def why_dependent(loop: For, namer: BufferNames) -> str:
     edge = next(carried(loop), None)
     if edge is not None:
         return _carried_text(edge, loop.var, namer)
+    if leaves(loop):
+        return "an iteration may end the loop (a break, a return or an error)"
+    scalars = carried_scalars(loop)
+    if scalars:
+        what = ", ".join(dict.fromkeys(f"`{var.name}`" for var in scalars))
+        return f"each iteration needs {what} from the one before"
     if not only_scalar_work(loop):
-        return "it carries a scalar from one iteration to the next, may leave early, or allocates"
+        return "it allocates, or has a loop of unknown length in it"
     return ""
+
+
+def carried_edges(loop: For, namer: BufferNames) -> list[str]:
+    """The dependences between the iterations of a loop, each once, with their distances."""
+    return list(dict.fromkeys(_carried_text(edge, loop.var, namer) for edge in carried(loop)))
 
 
 def _carried_text(edge: Carried, var: Var, namer: BufferNames) -> str:
@@ -201,13 +216,15 @@ def _carried_text(edge: Carried, var: Var, namer: BufferNames) -> str:
         "WAW": "two iterations write the same element",
     }
     name = namer.get(edge.buffer, edge.buffer.name)
-    return f"{edge.kind} edge on `{name}`: {verbs[edge.kind]} ({distance_text(edge.distance)} in {var.name})"
+    return f"{edge.kind} edge on `{name}`: {verbs[edge.kind]} ({distance_text(edge.distance, True)} in {var.name})"
 
 
-def distance_text(found: Dependence) -> str:
-    """The distances of a dependence over one loop, as one interval."""
+def distance_text(found: Dependence, absolute: bool = False) -> str:
+    """The distances of a dependence over one loop, as one interval; ``absolute``: without the sign if all have one."""
     lows = [box[0][0] for box in found.boxes]
     highs = [box[0][1] for box in found.boxes]
+    if absolute and all(x is not None and x < 0 for x in highs):
+        lows, highs = [_minus(x) for x in highs], [_minus(x) for x in lows]
     low = "..." if None in lows else str(min(x for x in lows if x is not None))
     high = "..." if None in highs else str(max(x for x in highs if x is not None))
     if low == high:

@@ -11,8 +11,12 @@ from typing import Any
 from pydsl.fusion.edges import print_edges
 from pydsl.ir.printer import print_function
 from pydsl.loops.printer import format_function
+from pydsl.lowering.function import Segment
+from pydsl.report import names
 from pydsl.report.explain import explain
 from pydsl.report.graph import graph
+from pydsl.report.kernels import buffer_names, user_loops
+from pydsl.report.reasons import carried_edges
 from pydsl.report.record import Compilation
 
 
@@ -87,8 +91,19 @@ def _dag(compilation: Compilation) -> str:
         if segment.statements:
             kernels = ", ".join(map(str, segment.kernels)) or "none"
             parts.append(f"\nStraight line {number}: statements after forwarding (kernels: {kernels})\n\n")
-            parts.append(print_edges(segment.statements, segment.edges))
+            parts.append(print_dag(segment))
+    namer = buffer_names(compilation)
+    for loop in user_loops(compilation.loops.body):
+        parts.append(f"\nYour loop over {loop.var.name} ({names.line(loop.loc)})\n\n")
+        parts += [
+            f"  {text}\n" for text in carried_edges(loop, namer) or ["no dependences between iterations"]
+        ]
     return "".join(parts)
+
+
+def print_dag(segment: Segment) -> str:
+    """The statements of a straight line in topological order, each with the edges that end in it."""
+    return print_edges(segment.statements, segment.edges)
 
 
 Maker = Callable[[Compilation], str]
