@@ -56,7 +56,8 @@ class Graph:
     def __repr__(self) -> str:
         nodes = self.model.nodes()
         kernels = {cluster.number for cluster in _clusters(self.model.root) if cluster.number}
-        return f"<graph of {self.heading}: {len(nodes)} nodes, {len(self.model.links)} edges, {len(kernels)} kernels>"
+        counts = f"{len(nodes)} nodes, {len(self.model.links)} edges, kernels: {len(kernels)}"
+        return f"<graph of {self.heading}; {counts}>"
 
 
 def graph(compilation: Compilation) -> Graph:

@@ -11,7 +11,7 @@ from pydsl.report.stages import STAGES, inspect
 from tests.report.samples import SAMPLES, record
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", ["flip", "softmax", "steps", "loop"])
 def test_text(name: str, golden) -> None:
     with knobs.scope(num_threads=2):
         golden(f"explain-{name}.txt", str(explain(record(SAMPLES[name]()))))
