@@ -93,5 +93,6 @@ def set_attribute(ev: Evaluator, base: Operand, name: str, value: Operand) -> No
         ev.python(setattr, base, name, value)
         return
     raise Unsupported(
-        f"assigning to an attribute of a {type_name(base)} from outside of the compiled code", "a result that is returned"
+        f"assigning to an attribute of a {type_name(base)} from outside of the compiled code",
+        "a result that is returned",
     )

@@ -69,7 +69,9 @@ def evaluate(ev: Evaluator, condition: Value, run: Callable[[], Operand]) -> Way
         ev.frame.names = before
 
 
-def choose(ev: Evaluator, condition: bool | Value, first: Callable[[], Operand], second: Callable[[], Operand]) -> Operand:
+def choose(
+    ev: Evaluator, condition: bool | Value, first: Callable[[], Operand], second: Callable[[], Operand]
+) -> Operand:
     """The value of an expression of which only the chosen part is evaluated."""
     if not isinstance(condition, Value):
         return first() if condition else second()
@@ -203,5 +205,3 @@ def _is_plain(op: Op) -> bool:
         and record.cost < Cost.HEAVY
         and not any(v.is_tensor for v in (*op.operands, *op.results))
     )
-
-

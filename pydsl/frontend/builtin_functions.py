@@ -141,7 +141,9 @@ def _set(caller: Caller, values: Operand = ()) -> Operand:
 
 
 def _dict(caller: Caller, values: Operand = (), **kwargs: Operand) -> Operand:
-    pairs = values.items() if isinstance(values, dict) else [tuple(pair) for pair in all_items(caller.ev, values)]
+    pairs = (
+        values.items() if isinstance(values, dict) else [tuple(pair) for pair in all_items(caller.ev, values)]
+    )
     return caller.ev.own(dict(pairs, **kwargs))
 
 
@@ -193,7 +195,9 @@ def _getattr(caller: Caller, value: Operand, name: str, *default: Operand) -> Op
 
 
 def _callable(caller: Caller, value: Operand) -> Operand:
-    return isinstance(value, (LocalFunction, BoundMethod)) or (not isinstance(value, Value) and callable(value))
+    return isinstance(value, (LocalFunction, BoundMethod)) or (
+        not isinstance(value, Value) and callable(value)
+    )
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
@@ -321,4 +325,3 @@ CONTAINER_METHODS: dict[tuple[type, str], Callable[..., Operand]] = {
     (str, "join"): _join,
     (str, "format"): _format,
 }
-

@@ -71,13 +71,15 @@ def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site:
         return call(ev, function.__func__, (function.__self__, *args), kwargs, site)
     if isinstance(function, type):
         return _construct(ev, function, args, kwargs, dynamic)
-    if isinstance(function, types.BuiltinFunctionType | types.MethodWrapperType) and not _is_module_level(function):
+    if isinstance(function, types.BuiltinFunctionType | types.MethodWrapperType) and not _is_module_level(
+        function
+    ):
         return _builtin_method(ev, function, args, kwargs, dynamic)
     if not _is_numpy(function):
         wrapped = plain_function(function)
         if wrapped is not None:
             return call_function(ev, wrapped, args, kwargs, site)
-        own_call = getattr(type(function), "__call__", None)
+        own_call = vars(type(function)).get("__call__")
         if isinstance(own_call, types.FunctionType):
             return call_function(ev, own_call, (function, *args), kwargs, site)
         if not callable(function):
@@ -97,7 +99,9 @@ class Caller:
 
 
 def _is_hashable(function: Any) -> bool:
-    return getattr(type(function), "__hash__", None) is not None and not isinstance(function, types.MethodType)
+    return getattr(type(function), "__hash__", None) is not None and not isinstance(
+        function, types.MethodType
+    )
 
 
 def _is_numpy(function: Any) -> bool:
@@ -145,7 +149,9 @@ def _static_call(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dynam
     if dynamic:
         raise Unsupported(f"the call of `{name}` on arrays or values known at run time only")
     if not is_pure(function):
-        raise Unsupported(f"the call of `{name}`, which is not known to be free of side effects", "calling it outside")
+        raise Unsupported(
+            f"the call of `{name}`, which is not known to be free of side effects", "calling it outside"
+        )
     return _fresh(ev, ev.python(function, *args, **kwargs))
 
 
@@ -170,16 +176,40 @@ def _builtin_method(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dy
     if isinstance(owner, (list, dict, set)) and name not in _READING:
         ev.check_mutable(owner)
         return ev.python(function, *args, **kwargs)
-    if isinstance(owner, (str, bytes, int, float, complex, tuple, list, dict, set, frozenset, range, np.generic, np.dtype)):
+    if isinstance(
+        owner,
+        (str, bytes, int, float, complex, tuple, list, dict, set, frozenset, range, np.generic, np.dtype),
+    ):
         if dynamic and not isinstance(owner, (list, tuple, dict)):
-            raise Unsupported(f"`.{name}` of a {type_name(owner)} with values known at run time only", "an f-string")
+            raise Unsupported(
+                f"`.{name}` of a {type_name(owner)} with values known at run time only", "an f-string"
+            )
         return _fresh(ev, ev.python(function, *args, **kwargs))
     return _static_call(ev, function, args, kwargs, dynamic)
 
 
 _READING = frozenset(
-    "copy count index get items keys values union intersection difference issubset issuperset isdisjoint"
-    " symmetric_difference __len__ __getitem__ __contains__ __iter__ __reversed__".split()
+    [
+        "copy",
+        "count",
+        "index",
+        "get",
+        "items",
+        "keys",
+        "values",
+        "union",
+        "intersection",
+        "difference",
+        "issubset",
+        "issuperset",
+        "isdisjoint",
+        "symmetric_difference",
+        "__len__",
+        "__getitem__",
+        "__contains__",
+        "__iter__",
+        "__reversed__",
+    ]
 )
 
 

@@ -2,7 +2,7 @@
 
 A condition known at compile time chooses. Otherwise both ways are evaluated and joined. Where a way may leave an
 unrolled loop or an inlined function (`break`, `continue`, `return`), what follows the `if` up to the end of that loop or
-function is evaluated inside of the ways, because only there it is known whether it runs::
+function is evaluated inside of the ways: only there it is known whether it runs::
 
     if c: return a        if c { yield a }
     rest            ->    else { rest; yield b }
@@ -25,6 +25,7 @@ from pydsl.ir.core import Value
 
 
 def if_statement(ev: Evaluator, node: ast.If) -> Completion:
+    """`if`, `elif`, `else`."""
     test = ev.eval(node.test)
     ev.mark(node.test)
     condition = operators.truth(ev, test)
@@ -95,7 +96,10 @@ def _copied(entries: Sequence[Pending]) -> list[Pending]:
 
 
 def _run(
-    ev: Evaluator, stmts: Sequence[ast.stmt], boundary: Loop | Frame | None, entries: tuple[int, list[Pending]] | None
+    ev: Evaluator,
+    stmts: Sequence[ast.stmt],
+    boundary: Loop | Frame | None,
+    entries: tuple[int, list[Pending]] | None,
 ) -> Completion:
     """One way: its statements, and what follows up to the boundary."""
     flow = ev.exec_block(stmts)

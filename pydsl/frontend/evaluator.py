@@ -171,7 +171,9 @@ class Evaluator:
                 raise failure
             handler = self.statements.get(type(stmt))
             if handler is None:
-                raise Unsupported(f"`{_STATEMENT_NAMES.get(type(stmt).__name__, type(stmt).__name__)}` statements")
+                raise Unsupported(
+                    f"`{_STATEMENT_NAMES.get(type(stmt).__name__, type(stmt).__name__)}` statements"
+                )
             return handler(self, stmt) or Flow.NEXT
         except NumpyError as raised:
             self.raise_here(raised, raised.location or self.frame.locate(stmt))
@@ -303,7 +305,11 @@ class Evaluator:
     def note_attribute(self, module: types.ModuleType, name: str, value: Any) -> None:
         """Record that the trace depends on a name of a user's module."""
         namespace = vars(module)
-        if (id(namespace), name) in self._seen_names or isinstance(value, types.ModuleType) or name not in namespace:
+        if (
+            (id(namespace), name) in self._seen_names
+            or isinstance(value, types.ModuleType)
+            or name not in namespace
+        ):
             return
         self._seen_names.add((id(namespace), name))
         self.reads.globals.append((namespace, name, value))
@@ -360,7 +366,9 @@ class Evaluator:
         kind = type(container).__name__
         known = self._owned.get(id(container))
         if known is None:
-            raise Unsupported(f"changing a {kind} that was made outside of the compiled code", f"a new {kind}")
+            raise Unsupported(
+                f"changing a {kind} that was made outside of the compiled code", f"a new {kind}"
+            )
         made_in = known[1]
         if len(made_in) >= len(self.region):
             return

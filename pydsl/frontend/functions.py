@@ -14,8 +14,8 @@ from pydsl.frontend.frames import Frame, Namespace
 from pydsl.frontend.request import Reads
 from pydsl.frontend.scopes import FunctionScope
 from pydsl.frontend.source import SourceFunction, load
-from pydsl.library import is_unchecked
 from pydsl.frontend.values import Dead, LocalFunction, Operand
+from pydsl.library import is_unchecked
 
 MAX_DEPTH = 64
 
@@ -34,6 +34,7 @@ def local_function(ev: Evaluator, node: ast.FunctionDef | ast.Lambda, name: str)
 def call_local(
     ev: Evaluator, function: LocalFunction, args: Sequence[Operand], kwargs: Mapping[str, Operand], site: Any
 ) -> Operand:
+    """Inline a function of the traced code."""
     node, home = function.node, function.frame
     if any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node)):
         raise Unsupported("a generator (`yield`)", "a function that returns a list")
@@ -41,7 +42,9 @@ def call_local(
     source = SourceFunction(function.name, node, home.source.text, scope)
     names = bind_arguments(node.args, function.name, args, kwargs, function.defaults, function.kw_defaults)
     _own_extra(ev, node.args, names)
-    frame = Frame(source, Namespace(names), home.globals, home.cells, lexical=home, local_names=scope.local_names)
+    frame = Frame(
+        source, Namespace(names), home.globals, home.cells, lexical=home, local_names=scope.local_names
+    )
     return _run(ev, frame, node, site)
 
 
@@ -58,7 +61,11 @@ def _scope_of(node: ast.FunctionDef | ast.Lambda) -> FunctionScope:
 
 
 def call_function(
-    ev: Evaluator, function: types.FunctionType, args: Sequence[Operand], kwargs: Mapping[str, Operand], site: Any
+    ev: Evaluator,
+    function: types.FunctionType,
+    args: Sequence[Operand],
+    kwargs: Mapping[str, Operand],
+    site: Any,
 ) -> Operand:
     """Inline a plain Python function."""
     try:

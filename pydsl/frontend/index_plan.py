@@ -21,20 +21,20 @@ from pydsl.ir.core import Value
 from pydsl.ir.ops.control import CHECK_BOUNDS
 
 _ZERO = Affine.of(0)
-_INVALID = (
-    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
-)
+_INVALID = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
 
 
 @dataclass(frozen=True)
 class Advanced:
     """A mask or an integer array, and its first axis in the view that the basic entries make.
 
+    shown: its first axis in the tensor.
     depth: number of axes that it indexes.
     """
 
     index: Operand
     axis: int
+    shown: int
     depth: int
     is_mask: bool
 
@@ -56,10 +56,6 @@ class IndexPlan:
     is_element: bool = False
     is_whole: bool = True
     copies: bool = False
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        return tuple(a.axis for a in self.advanced)
 
 
 def plan_index(ev: Evaluator, tensor: Value, index: Operand) -> IndexPlan:
@@ -124,7 +120,8 @@ def _value_part(ev: Evaluator, part: Value, plan: IndexPlan) -> Value:
 
 def _holds_bools(items: Sequence[Any]) -> bool:
     return bool(items) and all(
-        _holds_bools(item) if isinstance(item, (list, tuple)) else isinstance(item, (bool, np.bool_)) for item in items
+        _holds_bools(item) if isinstance(item, (list, tuple)) else isinstance(item, (bool, np.bool_))
+        for item in items
     )
 
 
@@ -227,7 +224,7 @@ class _Layout:
         self.join()
         mask = _is_mask(part)
         depth = _depth(part)
-        self.plan.advanced.append(Advanced(part, self.out, depth, mask))
+        self.plan.advanced.append(Advanced(part, self.out, self.axis, depth, mask))
         for k in range(depth):
             if mask:
                 self.check_mask(part.tensor.shape[k])
@@ -282,13 +279,13 @@ def _wrapped(ev: Evaluator, position: Affine, size: Affine) -> Affine:
     key = ("wrapped", position, size)
     known = builder.recall(key)
     if known is not None:
-        return known  # type: ignore[no-any-return]
+        return known
     from_end, direct = builder.scalar_from_affine(position + size), builder.scalar_from_affine(position)
     chosen = builder.select_scalar(negative, from_end, direct)
     low = builder.index_bounds(position + size)[0]
     high = builder.index_bounds(size)[1]
     chosen.bounds = (None if low is None else min(low, 0), _highest(builder.index_bounds(position)[1], high))
-    return builder.remember(key, Affine.of(chosen))  # type: ignore[no-any-return]
+    return builder.remember(key, Affine.of(chosen))
 
 
 def _highest(a: int | None, b: int | None) -> int | None:
@@ -324,8 +321,8 @@ def slice_entry(ev: Evaluator, part: slice, size: Affine) -> SliceEntry:
     step = _step(part.step)
     start, stop = _bound(ev, part.start), _bound(ev, part.stop)
     if size.is_const and all(bound is None or bound.is_const for bound in (start, stop)):
-        plain = slice(*(None if b is None else b.const for b in (start, stop)), step)
-        taken = range(*plain.indices(size.const))
+        first, last = (None if b is None else b.const for b in (start, stop))
+        taken = range(*slice(first, last, step).indices(size.const))
         return SliceEntry(Affine.of(taken.start), step, Affine.of(len(taken)))
     builder = ev.builder
     if step > 0:

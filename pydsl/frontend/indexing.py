@@ -68,8 +68,8 @@ def _gather(ev: Evaluator, view: Value, plan: IndexPlan) -> Value:
     mask = _leading_mask(plan)
     if mask is not None:
         return ev.builder.mask_load(view, mask.index)
-    indices, axes = _index_arrays(ev, plan)
-    return ev.builder.gather(view, indices, axes, plan.position)
+    indices, axes, shown = _index_arrays(ev, plan)
+    return _as_index_error(lambda: ev.builder.gather(view, indices, axes, plan.position, shown_axes=shown))
 
 
 def _leading_mask(plan: IndexPlan) -> Advanced | None:
@@ -79,17 +79,29 @@ def _leading_mask(plan: IndexPlan) -> Advanced | None:
     return None
 
 
-def _index_arrays(ev: Evaluator, plan: IndexPlan) -> tuple[list[Operand], tuple[int, ...]]:
-    """All index arrays (a mask stands for one per axis of it), and their axes of the view."""
+def _as_index_error(access: Callable[[], Any]) -> Any:
+    """Index arrays that do not fit together are an IndexError here, a ValueError in other broadcasts."""
+    try:
+        return access()
+    except NumpyError as failure:
+        if failure.message.startswith("shape mismatch: indexing arrays"):
+            failure.error = IndexError
+        raise
+
+
+def _index_arrays(ev: Evaluator, plan: IndexPlan) -> tuple[list[Operand], tuple[int, ...], tuple[int, ...]]:
+    """All index arrays (a mask stands for one per axis of it), their axes of the view, and of the tensor."""
     indices: list[Operand] = []
     axes: list[int] = []
+    shown: list[int] = []
     for part in plan.advanced:
         if part.is_mask:
             indices += ev.builder.mask_to_index(part.index)
         else:
             indices.append(part.index)
         axes += range(part.axis, part.axis + part.depth)
-    return indices, tuple(axes)
+        shown += range(part.shown, part.shown + part.depth)
+    return indices, tuple(axes), tuple(shown)
 
 
 # --- stores -------------------------------------------------------------------------------------------------------
@@ -120,10 +132,16 @@ def _store(ev: Evaluator, tensor: Value, plan: IndexPlan, value: Operand) -> Non
     builder = ev.builder
     view = _view(ev, tensor, plan)
     if not plan.advanced:
+        if plan.is_element and is_tensor(value) and value.tensor.size != 1:
+            raise NumpyError(ValueError, "setting an array element with a sequence.")
         builder.store(view, value)
         return
     mask = _leading_mask(plan)
     if mask is not None:
+        if mask.depth == view.tensor.rank and is_tensor(value) and value.tensor.rank > 1:
+            rank = value.tensor.rank
+            message = f"requires a 0 or 1-dimensional input, input has {rank} dimensions"
+            raise NumpyError(TypeError, f"NumPy boolean array indexing assignment {message}")
         builder.masked_store(view, mask.index, value)
         return
     if len(plan.advanced) == 1 and plan.advanced[0].is_mask and is_number(value):
@@ -132,8 +150,8 @@ def _store(ev: Evaluator, tensor: Value, plan: IndexPlan, value: Operand) -> Non
         rest = [axis for axis in range(view.tensor.rank) if axis not in chosen]
         builder.masked_store(builder.transpose(view, [*chosen, *rest]), part.index, value)
         return
-    indices, axes = _index_arrays(ev, plan)
-    builder.scatter(view, value, indices, axes, plan.position)
+    indices, axes, shown = _index_arrays(ev, plan)
+    _as_index_error(lambda: builder.scatter(view, value, indices, axes, plan.position, shown_axes=shown))
 
 
 def _storable(ev: Evaluator, value: Operand) -> Operand:
@@ -162,7 +180,12 @@ def delete_item(ev: Evaluator, base: Operand, index: Operand) -> None:
 
 
 def update_item(
-    ev: Evaluator, base: Operand, index: Operand, name: str, update: Callable[[Operand], Operand], value: Callable[[], Operand],
+    ev: Evaluator,
+    base: Operand,
+    index: Operand,
+    name: str,
+    update: Callable[[Operand], Operand],
+    value: Callable[[], Operand],
     plain: bool,
 ) -> None:
     """`base[index] op= value`: the item is read first, then the value is evaluated, then the item is written.
@@ -204,7 +227,7 @@ def _update_selected(
                 spread = builder.spread_mask(mask.index, view.tensor.shape)
                 builder.store_where(view, spread, builder.cast(changed, view.tensor.dtype))
                 return
-    indices, axes = _index_arrays(ev, plan)
-    picked = builder.gather(view, indices, axes, plan.position)
+    indices, axes, shown = _index_arrays(ev, plan)
+    picked = _as_index_error(lambda: builder.gather(view, indices, axes, plan.position, shown_axes=shown))
     picked = builder.inplace(name, picked, right if plain else value())
-    builder.scatter(view, picked, indices, axes, plan.position)
+    builder.scatter(view, picked, indices, axes, plan.position, shown_axes=shown)

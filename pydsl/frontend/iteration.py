@@ -16,7 +16,7 @@ from pydsl.ir.core import Value
 MAX_ITEMS = 10_000
 
 _STATIC = (list, tuple, dict, set, frozenset, str, range)
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 def rows(ev: Evaluator, tensor: Value) -> Lazy:
@@ -73,9 +73,11 @@ def make_range(ev: Evaluator, args: Sequence[Operand]) -> range | Lazy:
     if not 1 <= len(args) <= 3:
         raise NumpyError(TypeError, f"range expected at least 1 argument, got {len(args)}")
     if not any(isinstance(a, Value) for a in args):
-        return ev.python(range, *args)  # type: ignore[no-any-return]
+        return ev.python(range, *args)
     builder = ev.builder
-    start, stop, step = (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) == 3 else 1)
+    start, stop, step = (
+        (0, args[0], 1) if len(args) == 1 else (args[0], args[1], args[2] if len(args) == 3 else 1)
+    )
     first, last = builder.as_affine(start), builder.as_affine(stop)
     if isinstance(step, Value):
         return _stepped_range(ev, first, last, builder.as_affine(step))
@@ -112,6 +114,7 @@ def _stepped_range(ev: Evaluator, start: Affine, stop: Affine, step: Affine) -> 
 
 
 def enumerated(ev: Evaluator, value: Operand, start: Operand = 0) -> Operand:
+    """`enumerate`."""
     items = iterable(ev, value)
     if isinstance(items, Lazy):
 
@@ -129,6 +132,7 @@ def _sum(ev: Evaluator, a: Operand, b: Operand) -> Operand:
 
 
 def zipped(ev: Evaluator, values: Sequence[Operand], strict: bool) -> Operand:
+    """`zip`."""
     sources = [iterable(ev, value) for value in values]
     if not any(isinstance(source, Lazy) for source in sources):
         items = [all_items(ev, source) for source in sources]
@@ -145,7 +149,9 @@ def _shortest(ev: Evaluator, sources: Sequence[Any], strict: bool) -> Operand:
     for number, length in enumerate(lengths[1:], 2):
         if strict:
             equal = builder.compare_index("eq", total, length)
-            builder.check(equal, ValueError, f"zip() argument {number} does not have the length of the others")
+            builder.check(
+                equal, ValueError, f"zip() argument {number} does not have the length of the others"
+            )
         total = builder.min_index(total, length)
     return builder.scalar_from_affine(total)
 
@@ -163,6 +169,7 @@ def _getter(ev: Evaluator, source: Any) -> Callable[[Operand], Operand]:
 
 
 def reversed_(ev: Evaluator, value: Operand) -> Operand:
+    """`reversed`."""
     items = iterable(ev, value)
     if not isinstance(items, Lazy):
         return items[::-1] if isinstance(items, range) else list(items)[::-1]
@@ -176,5 +183,9 @@ def reversed_(ev: Evaluator, value: Operand) -> Operand:
         return Lazy(items.length, item)
     start, _, step = items.range
     first = builder.as_affine(start)
-    bounds = (builder.scalar_from_affine(first + last * step), builder.scalar_from_affine(first - step), -step)
+    bounds = (
+        builder.scalar_from_affine(first + last * step),
+        builder.scalar_from_affine(first - step),
+        -step,
+    )
     return Lazy(items.length, item, bounds)

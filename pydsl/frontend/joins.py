@@ -17,12 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-
-
 from pydsl.errors import SourceLocation
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder
-
 from pydsl.frontend.values import (
     UNBOUND,
     MaybeUnbound,
@@ -51,6 +48,8 @@ class Fixed:
 
 @dataclass(frozen=True)
 class ScalarSlot:
+    """A scalar of one type."""
+
     type: ScalarType
 
 
@@ -85,6 +84,8 @@ class MaybeSlot:
 
 @dataclass(frozen=True, eq=False)
 class PoisonSlot:
+    """Values that do not meet: an error where the variable is used."""
+
     poison: Poison
 
 
@@ -112,8 +113,15 @@ class Variable:
         if a is UNBOUND or b is UNBOUND:
             message = f"`{self.name}` is not defined on every way that leads here"
             return Poison(message, f"an assignment to `{self.name}` before", tuple(related), self.condition)
-        message = f"`{self.name}` is {describe(a)} or {describe(b)}, depending on values known at run time only"
-        return Poison(message, "one dtype and one rank for the variable, or two variables", tuple(related), self.condition)
+        message = (
+            f"`{self.name}` is {describe(a)} or {describe(b)}, depending on values known at run time only"
+        )
+        return Poison(
+            message,
+            "one dtype and one rank for the variable, or two variables",
+            tuple(related),
+            self.condition,
+        )
 
 
 # --- widening -----------------------------------------------------------------------------------------------------
@@ -134,7 +142,9 @@ class Widener:
         if isinstance(slot, MaybeSlot):
             if value is UNBOUND:
                 return slot
-            inner = self.widen(slot.inner, value.value if isinstance(value, MaybeUnbound) else value, variable)
+            inner = self.widen(
+                slot.inner, value.value if isinstance(value, MaybeUnbound) else value, variable
+            )
             if inner is slot.inner:
                 return slot
             return MaybeSlot(inner) if isinstance(inner, ScalarSlot) else inner
@@ -202,7 +212,12 @@ class Widener:
 def exact(type_: TensorType) -> TensorSlot:
     """The slot of a tensor all of whose components are fixed."""
     return TensorSlot(
-        type_.dtype, type_.storage, type_.shape, type_.strides, type_.offset, type_.strides == _c_strides(type_)
+        type_.dtype,
+        type_.storage,
+        type_.shape,
+        type_.strides,
+        type_.offset,
+        type_.strides == _c_strides(type_),
     )
 
 
@@ -323,7 +338,9 @@ class Crossing:
         if follows_shape(slot):
             strides = c_strides(shape, slot.dtype.itemsize)
         else:
-            strides = tuple(self._symbol(s, f"{name}_stride{axis}", None) for axis, s in enumerate(slot.strides))
+            strides = tuple(
+                self._symbol(s, f"{name}_stride{axis}", None) for axis, s in enumerate(slot.strides)
+            )
         offset = self._symbol(slot.offset, f"{name}_offset", 0)
         storage = slot.storage
         if storage is None:
@@ -337,7 +354,9 @@ def follows_shape(slot: TensorSlot) -> bool:
     """Whether the strides need not be carried: they are those of a C-contiguous array, and affine."""
     if not slot.packed or all(s is not None for s in slot.strides):
         return False
-    return sum(d is None for d in slot.shape[1:]) <= 1 and all(d is None or d.is_const for d in slot.shape[1:])
+    return sum(d is None for d in slot.shape[1:]) <= 1 and all(
+        d is None or d.is_const for d in slot.shape[1:]
+    )
 
 
 def depart(builder: Builder, slot: Slot, value: Operand, out: list[Value]) -> None:
@@ -392,5 +411,3 @@ def hull(builder: Builder, targets: Sequence[Value], edges: Sequence[Sequence[Va
             None if None in lows else min(low for low in lows if low is not None),
             None if None in highs else max(high for high in highs if high is not None),
         )
-
-

@@ -47,6 +47,7 @@ _TERMINATORS = {"yield": YIELD, "break": BREAK, "continue": CONTINUE}
 
 
 def for_statement(ev: Evaluator, node: ast.For) -> Completion:
+    """`for`, with its `else`."""
     values = ev.eval(node.iter)
     ev.mark(node)
     items = iterable(ev, values)
@@ -79,11 +80,20 @@ def _for_lazy(ev: Evaluator, node: ast.For, items: Lazy) -> Completion:
             bounds = builder.index_bounds(last + 1)[0], builder.index_bounds(first)[1]
         else:
             bounds = builder.index_bounds(first)[0], builder.index_bounds(last - 1)[1]
-        turns = Range(start, stop, step, bounds, bool(builder.decide("gt", (last - first) * step, Affine.of(0))), lambda i: i)
+        turns = Range(
+            start,
+            stop,
+            step,
+            bounds,
+            bool(builder.decide("gt", (last - first) * step, Affine.of(0))),
+            lambda i: i,
+        )
     else:
         length = builder.as_affine(items.length)
         high = builder.index_bounds(length - 1)[1]
-        turns = Range(0, items.length, 1, (0, high), bool(builder.decide("gt", length, Affine.of(0))), items.item)
+        turns = Range(
+            0, items.length, 1, (0, high), bool(builder.decide("gt", length, Affine.of(0))), items.item
+        )
     return _in_ir_or_unrolled(ev, node, turns, items.length, items.item)
 
 
@@ -112,7 +122,9 @@ def _in_ir_or_unrolled(
         if failure.loop is not loop:
             raise
         if isinstance(length, Value):
-            needed = NeedStatic(length, f"{failure.otherwise.construct}, so the number of turns must be known")
+            needed = NeedStatic(
+                length, f"{failure.otherwise.construct}, so the number of turns must be known"
+            )
             needed.location = ev.frame.locate(node.iter)
             raise ev.explain(needed) from None
         if length > MAX_ITEMS:
@@ -344,7 +356,10 @@ def _run_body(ev: Evaluator, node: ast.For | ast.While, loop: Loop, names: Names
 def _for_in_ir(ev: Evaluator, node: ast.For, turns: Range, loop: Loop, peeled: bool = False) -> Completion:
     builder = ev.builder
     place = ev.mark(node)
-    start, stop = builder.index_value(builder.as_affine(turns.start)), builder.index_value(builder.as_affine(turns.stop))
+    start, stop = (
+        builder.index_value(builder.as_affine(turns.start)),
+        builder.index_value(builder.as_affine(turns.stop)),
+    )
     carried = Carried(ev, node, _carried_names(ev, node))
     body = Block()
     crossings: list[Crossing] = []
@@ -469,7 +484,11 @@ def _peeled(ev: Evaluator, node: ast.For, turns: Range) -> Completion:
     first = builder.as_affine(turns.start)
     second = builder.scalar_from_affine(first + turns.step)
     low, high = turns.bounds
-    bounds = (low if low is None else low + turns.step, high) if turns.step > 0 else (low, high if high is None else high + turns.step)
+    bounds = (
+        (low if low is None else low + turns.step, high)
+        if turns.step > 0
+        else (low, high if high is None else high + turns.step)
+    )
     rest = Range(second, turns.stop, turns.step, bounds, False, turns.item)
 
     def others() -> Completion:
@@ -483,6 +502,7 @@ def _peeled(ev: Evaluator, node: ast.For, turns: Range) -> Completion:
 
 
 def while_statement(ev: Evaluator, node: ast.While) -> Completion:
+    """`while`, with its `else`."""
     loop = Loop(True, node)
     noted = len(ev.diagnostics)
     before = ev.frame.names

@@ -93,7 +93,9 @@ def result(ev: Evaluator, value: Any) -> Operand:
 
 def _repeat_or_fail(op: ast.operator, value: Value, other: Any, value_first: bool) -> Operand:
     if isinstance(op, ast.Mult) and value.scalar.dtype.kind in "iu":
-        raise NeedStatic(value, f"how often a {type(other).__name__} is repeated must be known at compile time")
+        raise NeedStatic(
+            value, f"how often a {type(other).__name__} is repeated must be known at compile time"
+        )
     a, b = (value, other) if value_first else (other, value)
     raise NumpyError(TypeError, _operand_types(op, a, b))
 
@@ -157,7 +159,9 @@ def compare(ev: Evaluator, op: ast.cmpop, a: Operand, b: Operand) -> Operand:
         equal = _equal_containers(ev, a, b)
         return equal if isinstance(op, ast.Eq) else unary(ev, ast.Not(), equal)
     if is_dynamic(a) or is_dynamic(b):
-        raise Unsupported("ordering of containers with values known at run time only", "comparing their items")
+        raise Unsupported(
+            "ordering of containers with values known at run time only", "comparing their items"
+        )
     return result(ev, ev.python(function, a, b))
 
 
@@ -201,7 +205,9 @@ def contains(ev: Evaluator, item: Operand, container: Operand) -> Operand:
         if not container.is_tensor:
             raise NumpyError(TypeError, f"argument of type '{type_name(container)}' is not iterable")
         return ev.builder.reduce("any", ev.builder.binary("eq", container, item))
-    if isinstance(container, (list, tuple, set, frozenset, dict)) and (is_dynamic(item) or is_dynamic(container)):
+    if isinstance(container, (list, tuple, set, frozenset, dict)) and (
+        is_dynamic(item) or is_dynamic(container)
+    ):
         return any_of(ev, [item is x or compare(ev, ast.Eq(), x, item) for x in container])
     if isinstance(container, range) and isinstance(item, Value):
         return any_of(ev, [compare(ev, ast.Eq(), item, x) for x in container])

@@ -22,8 +22,31 @@ _FUNCTIONS: tuple[Any, ...] = (
 )  # fmt: skip
 
 _IMPURE_NUMPY = frozenset(
-    "save savez savez_compressed savetxt load loadtxt genfromtxt fromfile fromregex memmap show_config get_include"
-    " set_printoptions seterr seterrcall setbufsize copyto put place putmask fill_diagonal put_along_axis tofile".split()
+    [
+        "save",
+        "savez",
+        "savez_compressed",
+        "savetxt",
+        "load",
+        "loadtxt",
+        "genfromtxt",
+        "fromfile",
+        "fromregex",
+        "memmap",
+        "show_config",
+        "get_include",
+        "set_printoptions",
+        "seterr",
+        "seterrcall",
+        "setbufsize",
+        "copyto",
+        "put",
+        "place",
+        "putmask",
+        "fill_diagonal",
+        "put_along_axis",
+        "tofile",
+    ]
 )
 
 _PURE = {id(function) for function in _FUNCTIONS}
@@ -45,5 +68,11 @@ def is_pure(function: Any) -> bool:
         return True
     root, _, rest = module.partition(".")
     if root == "builtins":
-        return isinstance(getattr(function, "__self__", None), (str, bytes, int, float, tuple, frozenset, type))
-    return root == "numpy" and not rest.startswith("random") and getattr(function, "__name__", "") not in _IMPURE_NUMPY
+        return isinstance(
+            getattr(function, "__self__", None), (str, bytes, int, float, tuple, frozenset, type)
+        )
+    return (
+        root == "numpy"
+        and not rest.startswith("random")
+        and getattr(function, "__name__", "") not in _IMPURE_NUMPY
+    )

@@ -156,7 +156,9 @@ class ReturnObject:
     items: tuple[tuple[str, ReturnTree], ...]
 
 
-ReturnTree: TypeAlias = "ReturnLeaf | ReturnStatic | ReturnArgument | ReturnSequence | ReturnMapping | ReturnObject | None"
+ReturnTree: TypeAlias = (
+    "ReturnLeaf | ReturnStatic | ReturnArgument | ReturnSequence | ReturnMapping | ReturnObject | None"
+)
 
 
 @dataclass(frozen=True)

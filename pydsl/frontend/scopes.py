@@ -66,6 +66,7 @@ def loads(node: ast.AST) -> set[str]:
 
 
 def count_statements(stmts: Sequence[ast.stmt]) -> int:
+    """Statements in the list and below."""
     return sum(1 for stmt in stmts for node in ast.walk(stmt) if isinstance(node, ast.stmt))
 
 
@@ -90,7 +91,9 @@ class Jumps:
                 work.extend((child, True) for child in node.body)
                 work.extend((child, inner) for child in node.orelse)
             elif isinstance(node, ast.stmt) and not isinstance(node, _FUNCTIONS):
-                work.extend((child, inner) for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+                work.extend(
+                    (child, inner) for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)
+                )
         return Jumps(returns, loop)
 
 
@@ -128,6 +131,7 @@ class FunctionScope:
 
 
 def parameters(args: ast.arguments) -> list[ast.arg]:
+    """All parameters, `*args` and `**kwargs` last."""
     extra = [a for a in (args.vararg, args.kwarg) if a is not None]
     return [*args.posonlyargs, *args.args, *args.kwonlyargs, *extra]
 
@@ -159,7 +163,7 @@ class _Liveness:
     def statement(self, stmt: ast.stmt, out: Names, on_break: Names, on_continue: Names) -> Names:
         match stmt:
             case ast.Return() | ast.Raise():
-                return self.always | loads(stmt)
+                return frozenset(self.always | loads(stmt))
             case ast.Break():
                 return on_break
             case ast.Continue():

@@ -81,7 +81,9 @@ def _load(function: types.FunctionType) -> SourceFunction:
     try:
         tree = ast.parse(("if 1:\n" if indented else "") + "".join(lines))
     except SyntaxError:
-        raise SourceUnavailableError(function.__name__, "its text cannot be parsed on its own", place) from None
+        raise SourceUnavailableError(
+            function.__name__, "its text cannot be parsed on its own", place
+        ) from None
     statement: ast.stmt = tree.body[0]
     if indented:
         assert isinstance(statement, ast.If)
@@ -96,7 +98,9 @@ def _refuse_kinds(code: types.CodeType, name: str, place: SourceLocation) -> Non
         raise UnsupportedError.at(place, "an asynchronous function cannot be compiled", "a plain `def`")
     if code.co_flags & inspect.CO_GENERATOR:
         raise UnsupportedError.at(
-            place, "a generator function (`yield`) cannot be compiled", "a function that returns a list or an array"
+            place,
+            "a generator function (`yield`) cannot be compiled",
+            "a function that returns a list or an array",
         )
 
 

@@ -80,8 +80,6 @@ def trace(request: TraceRequest) -> TraceResult:
     return TraceResult(function, ev.reads)
 
 
-
-
 def _run(ev: Evaluator, source: SourceFunction) -> None:
     node = source.node
     ev.calls.append(node)

@@ -14,7 +14,7 @@ from pydsl.frontend.index_plan import plan_index
 from pydsl.frontend.values import Operand
 from pydsl.ir.core import Value
 
-_REDUCTIONS = {
+_REDUCTIONS: dict[Any, str] = {
     np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all",
     np.logical_or: "any", np.fmax: "fmax", np.fmin: "fmin", np.bitwise_and: "bitwise_and",
     np.bitwise_or: "bitwise_or", np.bitwise_xor: "bitwise_xor",
@@ -26,7 +26,9 @@ def ufunc_method(ev: Evaluator, ufunc: np.ufunc, name: str) -> Callable[..., Ope
     """The handler of a method of a ufunc, called without the builder."""
     builder = ev.builder
 
-    def reduce(array: Operand, axis: Operand = 0, dtype: Any = None, out: Operand = None, keepdims: bool = False) -> Operand:
+    def reduce(
+        array: Operand, axis: Operand = 0, dtype: Any = None, out: Operand = None, keepdims: bool = False
+    ) -> Operand:
         return builder.reduce(_REDUCTIONS[ufunc], array, axis, keepdims, dtype, out)
 
     def accumulate(array: Operand, axis: Operand = 0, dtype: Any = None, out: Operand = None) -> Operand:

@@ -119,7 +119,8 @@ class Text:
 
     def template(self) -> tuple[str, tuple[Value, ...]]:
         """A `str.format` template, and the values for it."""
-        out, values = "", []
+        out = ""
+        values: list[Value] = []
         for part in self.parts:
             if isinstance(part, Field):
                 out += f"{{{len(values)}{part.format}}}"
@@ -174,6 +175,7 @@ def is_number(value: Operand) -> bool:
 
 
 def is_tensor(value: Operand) -> bool:
+    """Whether it is a tensor reference."""
     return isinstance(value, Value) and value.is_tensor
 
 
@@ -221,7 +223,7 @@ def decompose(value: Operand) -> Parts | None:
 
 def make_object(cls: type, fields: Any) -> Any:
     """A dataclass instance with these fields, without running its `__init__`."""
-    made = object.__new__(cls)
+    made: Any = object.__new__(cls)
     for name, item in fields:
         object.__setattr__(made, name, item)
     return made
@@ -270,4 +272,5 @@ def describe(value: Operand) -> str:
 
 
 def python_kind(dtype: np.dtype[Any]) -> str:
+    """The Python type that corresponds to a dtype."""
     return {"b": "bool", "i": "int", "u": "int", "f": "float", "c": "complex"}[dtype.kind]

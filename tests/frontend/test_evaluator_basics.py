@@ -41,11 +41,39 @@ class Box:
 def arithmetic(x, n, f):
     a = x + n
     b = x * f - 1
-    return a, b, -x, n + 1, f / 2, n // 2, n % 3, n**2, abs(n - 100), +n, ~n, not n, n << 2, n & 6, n | 1, n ^ 3
+    return (
+        a,
+        b,
+        -x,
+        n + 1,
+        f / 2,
+        n // 2,
+        n % 3,
+        n**2,
+        abs(n - 100),
+        +n,
+        ~n,
+        not n,
+        n << 2,
+        n & 6,
+        n | 1,
+        n ^ 3,
+    )
 
 
 def comparisons(x, n, f):
-    return x > 0, n < 3, 0 < n < 10, 0 < n > f, n == 7, x != x, f is None, f is not None, n in (1, 7), n not in (1, 7)
+    return (
+        x > 0,
+        n < 3,
+        0 < n < 10,
+        0 < n > f,
+        n == 7,
+        x != x,
+        f is None,
+        f is not None,
+        n in (1, 7),
+        n not in (1, 7),
+    )
 
 
 def short_circuit(x, n):
@@ -107,17 +135,21 @@ def global_array(x):
 
 def lambdas(x):
     double = lambda v, k=2: v * k
+
     def add(v, *more, scale=1, **rest):
         for m in more:
             v = v + m
         return v * scale + len(rest)
+
     return double(x), double(x, 3), add(x, 1, 2, scale=3), add(x, extra=1)
 
 
 def closures(x):
     total = []
+
     def push(v):
         total.append(v + n)
+
     n = 5
     push(x)
     push(x * 2)
@@ -199,7 +231,17 @@ def deleted(x):
 
 
 def scalar_types(x, n, s):
-    return x[0, 0], x[0, 0] + 1, x[0, 0] * n, s + 1, s * 2.0, float(x[0, 0]), int(x[0, 0] * 10), bool(n), x.sum()
+    return (
+        x[0, 0],
+        x[0, 0] + 1,
+        x[0, 0] * n,
+        s + 1,
+        s * 2.0,
+        float(x[0, 0]),
+        int(x[0, 0] * 10),
+        bool(n),
+        x.sum(),
+    )
 
 
 def attributes(x):
@@ -238,7 +280,13 @@ def partials(x):
 def ufunc_methods(x, i):
     out = np.zeros(5)
     np.add.at(out, i, 1.0)
-    return np.add.reduce(x), np.maximum.reduce(x, axis=1), np.multiply.outer(x[0], x[1]), out, np.add.accumulate(x, axis=0)
+    return (
+        np.add.reduce(x),
+        np.maximum.reduce(x, axis=1),
+        np.multiply.outer(x[0], x[1]),
+        out,
+        np.add.accumulate(x, axis=0),
+    )
 
 
 def starred_calls(x):
@@ -248,7 +296,17 @@ def starred_calls(x):
 
 
 def min_max(n, m, f):
-    return min(n, m), max(n, m), min(n, m, 3), max([n, 2]), min(f, 1.5), sum([n, m, 1]), sum((n, f)), round(f), divmod(n, 3)
+    return (
+        min(n, m),
+        max(n, m),
+        min(n, m, 3),
+        max([n, 2]),
+        min(f, 1.5),
+        sum([n, m, 1]),
+        sum((n, f)),
+        round(f),
+        divmod(n, 3),
+    )
 
 
 def sorted_static(x):
@@ -390,7 +448,7 @@ def test_shape_arguments_become_static() -> None:
     def f(n, m):
         return np.zeros((n, m + 1)), n
 
-    result, leaves = traced(f, 3, 4)
+    _, leaves = traced(f, 3, 4)
     assert leaves == []
     check(f, 3, 4)
 

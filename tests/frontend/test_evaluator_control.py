@@ -475,7 +475,7 @@ def if_in_loop_views(x):
 def and_or(x, n):
     r = 0
     for i in range(12):
-        if i > n and x[i] > 0 or x[i] < -1:
+        if (i > n and x[i] > 0) or x[i] < -1:
             r += 1
     return r
 
