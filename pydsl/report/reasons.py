@@ -91,7 +91,18 @@ def _reason(first: int, a: Item, second: int, b: Item, shared: list[str], namer:
         return Apart(first, second, reason, kind)
     if len(members(a)) + len(members(b)) > MAX_STATEMENTS:
         return Apart(first, second, f"one kernel has at most {MAX_STATEMENTS} statements")
-    return Apart(first, second, f"a kernel between them has to run first; both use {_list(shared)}")
+    begins = members(b)[0]
+    if not any(set(_touched(begins)) & set(_touched(s)) for s in members(a)):
+        return Apart(
+            first,
+            second,
+            f"no edge forbids it; the second begins with `{begins.label()}`, which shares no data",
+        )
+    if second - first > 1:
+        return Apart(first, second, f"a kernel between them has to run first; both use {_list(shared)}")
+    return Apart(
+        first, second, f"no edge forbids it; grouping in program order did not find it ({_list(shared)})"
+    )
 
 
 def _special(statement: Statement) -> str:
@@ -183,6 +194,12 @@ def why_serial(loop: For, threads: int, namer: BufferNames) -> str:
     if extent.is_const and extent.value < threads:
         return f"only {extent.value} iterations"
     return "a loop around it or in it runs on threads"
+
+
+def too_short(loop: For) -> float | None:
+    """The estimated time of a loop in nanoseconds, where that alone is why it has no threads."""
+    cost = estimate([loop])
+    return cost if loop.kind is not LoopKind.PARALLEL and cost < PARALLEL_NS else None
 
 
 def why_dependent(loop: For, namer: BufferNames) -> str:
