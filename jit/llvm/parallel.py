@@ -1,9 +1,8 @@
-"""Parallel loops: the body becomes a function that threads run through ``GOMP_parallel``.
+"""Parallel loops: the body becomes a function that the threads of a pool run.
 
 The loop is cut into chunks; each thread takes the next one from a counter until none is left, so that it does not
-matter how many threads really come. The loop runs on the calling thread alone when there is no parallel runtime
-(also in a forked child), when one thread is configured, or when another thread of the process is in a parallel
-loop already.
+matter how many threads really come. The loop runs on the calling thread alone when there is no pool, when one thread is
+configured, or when another thread of the process is in a parallel loop already.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ BODY_PREFIX = "pydsl.parallel."
 _NEXT, _CHUNK, _START, _STOP, _RT, _SLOTS, _STATUS, _CAPTURED = range(0, 64, 8)
 
 STATE_BUSY, STATE_THREADS = 0, 8
-"""The state that the runtime table's entry "parallel" points to: a flag and the number of threads."""
+"""The first words of the state that the runtime table's entry "parallel_state" points to."""
 
 
 def emit_parallel(frame: Frame, storage: Storage, loop: For, write: WriteFunction) -> None:
@@ -64,30 +63,26 @@ def _at(text: FunctionText, base: str, offset: int) -> str:
 
 
 def _start_threads(frame: Frame, function: str, environment: str, count: str) -> None:
-    """Enter the parallel region, or run the function once with a single chunk."""
+    """Hand the function to the pool, or run it once with a single chunk."""
     text = frame.text
-    here, ready, enter, release, alone, end = (
-        text.block(name) for name in ("ask", "ready", "team", "leave", "alone", "end")
-    )
+    ask, ready, team, alone, end = (text.block(name) for name in ("ask", "ready", "team", "alone", "end"))
     chunk = _at(text, environment, _CHUNK)
-    gomp = runtime.table_entry(text, frame.rt, "GOMP_parallel")
-    text.branch(text.op(f"icmp eq ptr {gomp}, null"), alone, here)
-    text.start(here)
-    state = runtime.table_entry(text, frame.rt, "parallel")
+    state = runtime.table_entry(text, frame.rt, "parallel_state")
+    text.branch(text.op(f"icmp eq ptr {state}, null"), alone, ask)
+    text.start(ask)
     wanted = text.op(f"load i64, ptr {_at(text, state, STATE_THREADS)}")
     threads = text.intrinsic("smin", "i64", wanted, count)
     text.branch(text.op(f"icmp sgt i64 {threads}, 1"), ready, alone)
     text.start(ready)
     swap = text.op(f"cmpxchg ptr {_at(text, state, STATE_BUSY)}, i64 0, i64 1 acquire monotonic")
-    text.branch(text.op(f"extractvalue {{ i64, i1 }} {swap}, 1"), enter, alone)
-    text.start(enter)
+    text.branch(text.op(f"extractvalue {{ i64, i1 }} {swap}, 1"), team, alone)
+    text.start(team)
     chunks = text.op(f"mul i64 {threads}, {CHUNKS_PER_THREAD}")
     rounded = text.op(f"add i64 {count}, {text.op(f'sub i64 {chunks}, 1')}")
     text.do(f"store i64 {text.op(f'udiv i64 {rounded}, {chunks}')}, ptr {chunk}")
-    team = text.op(f"trunc i64 {threads} to i32")
-    text.do(f"call void {gomp}(ptr @{function}, ptr {environment}, i32 {team}, i32 0)")
-    text.start(release)
-    text.do(f"store atomic i64 0, ptr {_at(text, state, STATE_BUSY)} release, align 8")
+    # the pool clears the flag when it is done
+    parallel = runtime.table_entry(text, frame.rt, "parallel")
+    text.do(f"call void {parallel}(ptr {state}, ptr @{function}, ptr {environment}, i64 {threads})")
     text.jump(end)
     text.start(alone)
     text.do(f"store i64 {count}, ptr {chunk}")
