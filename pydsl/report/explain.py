@@ -25,7 +25,7 @@ from pydsl.report.kernels import (
     user_loops,
 )
 from pydsl.report.plain import PlainMemory, plain_memory
-from pydsl.report.reasons import Apart, apart, why_dependent, why_serial
+from pydsl.report.reasons import Apart, apart, duration, too_short, why_dependent, why_serial
 from pydsl.report.record import Compilation
 from pydsl.report.traffic import Traffic, traffic
 
@@ -49,11 +49,16 @@ class Temporary:
 
 @dataclass
 class LoopNote:
-    """What was decided about the threads of a loop; ``reason`` is empty for a parallel one."""
+    """What was decided about the threads of a loop; ``reason`` is empty for a parallel one.
+
+    kernel: its number, 0 for a loop of the user's. short: its estimated time, where only that is the reason.
+    """
 
     loop: str
     parallel: bool
     reason: str = ""
+    kernel: int = 0
+    short: float | None = None
 
 
 @dataclass
@@ -202,7 +207,8 @@ def _loop_notes(
         outer = [loop for loop in fact.loops if loop.depth == 0]
         for loop in outer[:1]:
             reason = why_serial(loop.loop, threads, namer)
-            yield LoopNote(f"kernel {fact.number}, {loop}", not reason, reason)
+            short = None if why_dependent(loop.loop, namer) else too_short(loop.loop)
+            yield LoopNote(f"kernel {fact.number}, {loop}", not reason, reason, fact.number, short)
     for user in user_loops(compilation.loops.body):
         yield _user_loop(user, threads, namer)
 
@@ -254,10 +260,7 @@ def _text(x: Explanation) -> Iterator[str]:
     if x.loops:
         yield ""
         yield "Threads"
-        for note in x.loops:
-            yield from _item(
-                f"{note.loop}: {'on threads' if note.parallel else f'one thread; {note.reason}'}"
-            )
+        yield from _threads_text(x.loops)
     yield ""
     yield "Checks at run time"
     yield from (line for check in x.checks or ["none"] for line in _item(check))
@@ -321,6 +324,21 @@ def _counted(labels: Iterable[str]) -> list[str]:
     for label in labels:
         counts[label] = counts.get(label, 0) + 1
     return [label if count == 1 else f"{count} {label}" for label, count in counts.items()]
+
+
+def _threads_text(notes: list[LoopNote]) -> Iterator[str]:
+    short = [note for note in notes if note.kernel and note.short is not None]
+    if len(short) > 2:
+        which = names.runs(note.kernel for note in short)
+        longest = duration(max(note.short or 0.0 for note in short))
+        yield from _item(
+            f"kernels {which}: one thread; too short to pay for more (the longest about {longest})"
+        )
+    for note in notes:
+        if len(short) < 3 or note not in short:
+            yield from _item(
+                f"{note.loop}: {'on threads' if note.parallel else f'one thread; {note.reason}'}"
+            )
 
 
 def _memory_text(x: Explanation) -> Iterator[str]:

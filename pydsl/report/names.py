@@ -68,14 +68,18 @@ def line(loc: SourceLocation | None) -> str:
 def lines(numbers: Iterable[int]) -> str:
     """``line 7`` or ``lines 7-9, 12``"""
     ordered = sorted(set(numbers))
-    runs: list[list[int]] = []
-    for number in ordered:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
+    return f"line{'s' if len(ordered) > 1 else ''} {runs(ordered)}" if ordered else "no line"
+
+
+def runs(numbers: Iterable[int]) -> str:
+    """``1-3, 7``"""
+    found: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
         else:
-            runs.append([number, number])
-    text = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-    return f"line{'s' if len(ordered) > 1 else ''} {text}" if ordered else "no line"
+            found.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
 
 
 def source_text(loc: SourceLocation | None) -> str:
