@@ -166,7 +166,8 @@ class _Machine:
         match buffer.space:
             case Space.ARG | Space.GLOBAL:
                 if buffer.slot is not None and buffer.slot in memory:
-                    return memory[buffer.slot]
+                    region = memory[buffer.slot]
+                    return Region(region.data, region.origin - buffer.slot_bias)
                 return region_of(buffer.data) if isinstance(buffer.data, np.ndarray) else None
             case Space.CONST:
                 return Region(np.frombuffer(np.asarray(buffer.data).tobytes(order="A"), np.uint8))

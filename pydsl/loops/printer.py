@@ -144,7 +144,7 @@ class _Printer:
     def _declaration(self, buffer: Buffer) -> str:
         text = f"buffer {self.buffer(buffer)}: {buffer.space.value} {buffer.dtype}"
         if buffer.slot is not None:
-            text += f" slot {buffer.slot}"
+            text += f" slot {buffer.slot}" + (f" - {buffer.slot_bias}" if buffer.slot_bias else "")
         if buffer.space is Space.ARENA:
             text += f" at {buffer.arena_offset}"
         if buffer.nbytes is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import (
@@ -23,15 +22,12 @@ from pydsl.loops.ir import (
     Index,
     Let,
     Load,
-    Read,
     Release,
     SetPointer,
     Stmt,
     Store,
     StoreSlot,
-    Var,
     While,
-    substitute_index,
 )
 
 
@@ -139,7 +135,17 @@ def affines(stmt: Stmt) -> Iterator[Affine]:
         case Copy():
             yield from (stmt.dst_offset, stmt.src_offset, stmt.nbytes)
         case Gemm():
-            yield from (stmt.m, stmt.n, stmt.k, stmt.a_offset, stmt.lda, stmt.b_offset, stmt.ldb, stmt.c_offset, stmt.ldc)
+            yield from (
+                stmt.m,
+                stmt.n,
+                stmt.k,
+                stmt.a_offset,
+                stmt.lda,
+                stmt.b_offset,
+                stmt.ldb,
+                stmt.c_offset,
+                stmt.ldc,
+            )
         case Contract():
             yield from (stmt.a_offset, stmt.b_offset)
         case _:
@@ -163,62 +169,3 @@ def map_expr(expr: Expr, fn: Callable[[Expr], Expr | None]) -> Expr:
             return expr
         return Apply(expr.name, args, expr.dtype, expr.reassoc, expr.contract)
     return expr
-
-
-def substituted(body: list[Stmt], mapping: Mapping[Any, Affine]) -> list[Stmt]:
-    """A copy of a statement list with index variables replaced; variables declared inside become fresh ones."""
-    renamed: dict[Var, Var] = {}
-    index: dict[Any, Affine] = dict(mapping)
-
-    def fresh(var: Var) -> Var:
-        new = Var(var.name, var.dtype, var.bounds)
-        renamed[var] = new
-        index[var] = Affine.of(new)
-        return new
-
-    def affine(expr: Affine) -> Affine:
-        return substitute_index(expr, index)
-
-    def leaf(expr: Expr) -> Expr | None:
-        if isinstance(expr, Load):
-            return Load(expr.buffer, affine(expr.offset), expr.dtype)
-        if isinstance(expr, Index):
-            return Index(affine(expr.expr))
-        if isinstance(expr, Read):
-            if expr.var in renamed:
-                return Read(renamed[expr.var])
-            return Index(mapping[expr.var]) if expr.var in mapping else expr
-        return None
-
-    def copy(stmt: Stmt) -> Stmt:
-        match stmt:
-            case For():
-                start, stop = affine(stmt.start), affine(stmt.stop)
-                var = fresh(stmt.var)
-                return For(var, start, stop, copies(stmt.body), stmt.kind, stmt.independent, stmt.label, stmt.loc, stmt.kernel)
-            case If():
-                return If(map_expr(stmt.condition, leaf), copies(stmt.then), copies(stmt.orelse))
-            case Let():
-                value = map_expr(stmt.value, leaf)
-                return Let(fresh(stmt.var), value)
-            case Declare():
-                value = map_expr(stmt.value, leaf)
-                return Declare(fresh(stmt.var), value)
-            case Assign():
-                return Assign(renamed.get(stmt.var, stmt.var), map_expr(stmt.value, leaf))
-            case Store():
-                return Store(stmt.buffer, affine(stmt.offset), map_expr(stmt.value, leaf))
-            case StoreSlot():
-                return StoreSlot(stmt.slot, map_expr(stmt.value, leaf))
-            case Fail():
-                return Fail(stmt.error, tuple(map_expr(p, leaf) for p in stmt.payload))
-        raise TypeError(f"{type(stmt).__name__} cannot be copied")
-
-    def copies(stmts: list[Stmt]) -> list[Stmt]:
-        return [copy(s) for s in stmts]
-
-    return copies(body)
-
-
-#: statements that `substituted` can copy
-COPYABLE = (For, If, Let, Declare, Assign, Store, StoreSlot, Fail)

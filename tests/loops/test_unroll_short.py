@@ -23,7 +23,8 @@ from pydsl.loops.ir import (
 )
 from pydsl.loops.passes.products import bind_products
 from pydsl.loops.passes.unroll import unroll_short, unrolled
-from pydsl.loops.walk import substituted, walk
+from pydsl.loops.substitute import substituted
+from pydsl.loops.walk import walk
 from tests.loops.build import (
     BOOL,
     F64,

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import Assign, For, Let, LoopKind, Product, Read, Stmt, Store, Var
-from pydsl.loops.walk import affines, blocks, expressions, subexpressions, substituted, walk
+from pydsl.loops.substitute import substituted
+from pydsl.loops.walk import affines, blocks, expressions, subexpressions, walk
 
 
 def collapse(body: list[Stmt]) -> list[Stmt]:

@@ -11,9 +11,12 @@ After::
 
 from __future__ import annotations
 
-from pydsl.loops.ir import For, LoopKind, Stmt
-from pydsl.loops.walk import COPYABLE, blocks, substituted, walk
+from pydsl.loops.ir import Assign, Declare, Fail, For, If, Let, LoopKind, Stmt, Store, StoreSlot
+from pydsl.loops.substitute import substituted
+from pydsl.loops.walk import blocks, walk
 
+#: what an unrolled body may have: no jumps out of it, nothing that is long by itself
+_SIMPLE = (For, If, Let, Declare, Assign, Store, StoreSlot, Fail)
 #: a longer loop is not unrolled
 MAX_EXTENT = 16
 #: statements that unrolling one loop may make
@@ -52,7 +55,7 @@ def _should(loop: For, around: int | None) -> bool:
     if n > MAX_EXTENT or (around is not None and n * RATIO > around and n > 4) or (around is None and n > 4):
         return False
     inner = list(walk(loop.body))
-    return all(isinstance(s, COPYABLE) for s in inner) and n * len(inner) <= MAX_STATEMENTS
+    return all(isinstance(s, _SIMPLE) for s in inner) and n * len(inner) <= MAX_STATEMENTS
 
 
 def unrolled(loop: For) -> list[Stmt]:
