@@ -189,7 +189,8 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
         name=function.name,
         call_form=request.signature.call_form,
         guards=plan.guards,
-        results=tuple(_results(traced, lowered, request)),
+        # a function that always raises still has one way to return, for the entry's sake
+        results=tuple(_results(traced, lowered, request)) or (ConstResult(None),),
         n_slots=function.n_slots,
         implicit=plan.implicit,
         name_guards=tuple(_name_guards(traced)),
