@@ -149,11 +149,6 @@ class Builder(Contractions):
         fraction = self.choose(infinite, zero, rest)
         return self.ufunc(np.copysign, (fraction, value)), whole
 
-    def choose(self, condition: Operand, a: Operand, b: Operand) -> Operand:
-        """Elementwise choice; scalars give a scalar."""
-        chosen = self.select(condition, a, b)
-        return self.load(chosen) if not chosen.tensor.rank else chosen
-
     # --- arrays from nested sequences -----------------------------------------------------------------------
 
     def as_value(self, value: Operand) -> Value:

@@ -313,6 +313,10 @@ class Elementwise(Writes):
             raise NumpyError(TypeError, "return arrays must be of ArrayType")
         self.check_writeable(out, "output array")
         result = self.as_value(self._compute(ufunc, name, values, inputs, target, casting, out))
+        return self.into(out, result, mask)
+
+    def into(self, out: Value, result: Value, mask: Operand = True) -> Value:
+        """Write a computed result into ``out=`` (where the mask holds); ``out``."""
         shape = out.tensor.shape
         shapes = [shape, *([result.tensor.shape] if result.is_tensor else [])]
         if isinstance(mask, Value) and mask.is_tensor:
@@ -396,24 +400,27 @@ class Elementwise(Writes):
 
     def select(self, condition: Operand, a: Operand, b: Operand) -> Value:
         """``np.where(condition, a, b)``: always an array, 0-d where all are scalars."""
-        values = [self.as_operand(v) for v in (condition, a, b)]
-        dtype = dtypes.result_type(dtypes.promoted(values[1]), dtypes.promoted(values[2]))
-        shapes = [v.tensor.shape for v in values if isinstance(v, Value) and v.is_tensor]
-        sides = [self.for_loop(v, dtype) for v in values[1:]]
-        if not isinstance(values[0], Value):
-            chosen = sides[0] if values[0] else sides[1]
+        chosen = self.choose(condition, a, b)
+        return chosen if chosen.is_tensor else self.scalar_tensor(chosen)
+
+    def choose(self, condition: Operand, a: Operand, b: Operand, dtype: DType | None = None) -> Value:
+        """Elementwise choice; scalars give a scalar. ``dtype``: instead of the common one."""
+        test, *sides = [self.as_operand(v) for v in (condition, a, b)]
+        target = dtypes.result_type(*map(dtypes.promoted, sides)) if dtype is None else dtype
+        shapes = [v.tensor.shape for v in (test, *sides) if isinstance(v, Value) and v.is_tensor]
+        ready = [self.for_loop(v, target) for v in sides]
+        if not isinstance(test, Value):
+            chosen = ready[0] if test else ready[1]
             if not shapes:
-                return self.scalar_tensor(chosen, dtype)
-            result = self.allocate(self.broadcast_shape(shapes), dtype)
+                return chosen
+            result = self.allocate(self.broadcast_shape(shapes), target)
             self.store(result, chosen)
             return result
-        test = values[0]
         if test.type.dtype.kind != "b":
             test = self.ufunc(np.not_equal, (test, test.type.dtype.type(0)))
         if not shapes:
-            chosen = self.value(SELECT, (test, *sides), dtypes.scalar_type(dtype))
-            return self.scalar_tensor(chosen, dtype)
-        return self.elementwise(SELECT, (test, *sides), dtype, shapes, values)
+            return self.value(SELECT, (test, *ready), dtypes.scalar_type(target))
+        return self.elementwise(SELECT, (test, *ready), target, shapes, (test, *sides))
 
 
 _NEGATIVE_POWER = "Integers to negative integer powers are not allowed."

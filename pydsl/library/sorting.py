@@ -24,17 +24,18 @@ def before(a: Any, b: Any) -> Any:
 def sort_row(values: Any, buffer: Any) -> None:
     """Sort a 1-d array in place; ``buffer`` is of the same length."""
     n = values.shape[0]
-    for first in range(0, n, RUN):
-        for i in range(first + 1, min(first + RUN, n)):
-            key = values[i]
-            j = i
-            while j > first and before(key, values[j - 1]):
-                values[j] = values[j - 1]
-                j -= 1
-            values[j] = key
+    for i in range(1, n):
+        key = values[i]
+        first = i - i % RUN
+        j = i
+        while j > first and before(key, values[j - 1]):
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = key
     width = RUN
     while width < n:
-        for first in range(0, n, 2 * width):
+        first = 0
+        while first < n:
             middle = min(first + width, n)
             last = min(first + 2 * width, n)
             i = first
@@ -56,6 +57,7 @@ def sort_row(values: Any, buffer: Any) -> None:
                 buffer[k] = values[j]
                 j += 1
                 k += 1
+            first = last
         values[:] = buffer
         width *= 2
 
@@ -73,19 +75,17 @@ def argsort_row(values: Any, order: Any, buffer: Any) -> None:
     """Fill ``order`` with the positions that sort a 1-d array, equal elements in their order."""
     n = values.shape[0]
     for i in range(n):
-        order[i] = i
-    for first in range(0, n, RUN):
-        for i in range(first + 1, min(first + RUN, n)):
-            moved = order[i]
-            key = values[moved]
-            j = i
-            while j > first and before(key, values[order[j - 1]]):
-                order[j] = order[j - 1]
-                j -= 1
-            order[j] = moved
+        key = values[i]
+        first = i - i % RUN
+        j = i
+        while j > first and before(key, values[order[j - 1]]):
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = i
     width = RUN
     while width < n:
-        for first in range(0, n, 2 * width):
+        first = 0
+        while first < n:
             middle = min(first + width, n)
             last = min(first + 2 * width, n)
             i = first
@@ -109,6 +109,7 @@ def argsort_row(values: Any, order: Any, buffer: Any) -> None:
                 buffer[k] = order[j]
                 j += 1
                 k += 1
+            first = last
         order[:] = buffer
         width *= 2
 

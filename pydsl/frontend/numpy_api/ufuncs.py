@@ -115,8 +115,23 @@ def _clip_both(
     target = None if dtype is None else dtypes.as_dtype(dtype)
     inputs = tuple([dtypes.promoted(v) for v in (value, low, high)])
     loop = dtypes.resolve(_CLIP, inputs, out_dtype, target, casting)[-1]
-    raised = b.ufunc(np.maximum, (value, low), dtype=loop)
-    return b.ufunc(np.minimum, (raised, high), out=out, dtype=loop)
+    if loop.kind != "f" or not (_is_number(low) and _is_number(high)):
+        raised = b.ufunc(np.maximum, (value, low), dtype=loop)
+        return b.ufunc(np.minimum, (raised, high), out=out, dtype=loop)
+    # between numbers NumPy compares: zeros keep their sign, NaN passes
+    raised = b.choose(b.ufunc(np.less, (value, low)), low, value, loop)
+    result = b.choose(b.ufunc(np.greater, (raised, high)), high, raised, loop)
+    if out is None:
+        return result
+    b.check_writeable(out, "output array")
+    return b.into(out, result)
+
+
+def _is_number(bound: Operand) -> bool:
+    """Whether a bound is a scalar that cannot be NaN."""
+    if isinstance(bound, Value):
+        return not bound.is_tensor and bound.scalar.dtype.kind in "iu"
+    return not np.isnan(bound)
 
 
 @array_method("clip")
