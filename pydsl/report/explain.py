@@ -30,6 +30,8 @@ from pydsl.report.record import Compilation
 from pydsl.report.traffic import Traffic, traffic
 
 WIDTH = 100
+#: reasons for missed fusion that the text lists
+MOST_REASONS = 12
 _WHERE = {
     Space.LOCAL: "on the stack",
     Space.ARENA: "in the arena",
@@ -250,9 +252,13 @@ def _text(x: Explanation) -> Iterator[str]:
         by_reason: dict[str, list[Apart]] = {}
         for pair in x.apart:
             by_reason.setdefault(pair.reason, []).append(pair)
-        for reason, pairs in by_reason.items():
+        for reason, pairs in list(by_reason.items())[:MOST_REASONS]:
             which = ", ".join(f"{pair.first} and {pair.second}" for pair in pairs)
             yield from _item(f"kernels {which}: {reason}")
+        if len(by_reason) > MOST_REASONS:
+            yield from _item(
+                f"and {len(by_reason) - MOST_REASONS} more; the attribute `apart` has all of them"
+            )
     yield ""
     yield from _memory_text(x)
     yield ""
