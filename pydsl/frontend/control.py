@@ -1,8 +1,8 @@
 """`if` statements.
 
 A condition known at compile time chooses. Otherwise both ways are evaluated and joined. Where a way may leave an
-unrolled loop or an inlined function (`break`, `continue`, `return`), what follows the `if` up to the end of that loop or
-function is evaluated inside of the ways: only there it is known whether it runs::
+unrolled loop or an inlined function (`break`, `continue`, `return`), what follows the `if` up to the end of that loop
+or function is evaluated inside of the ways: only there it is known whether it runs::
 
     if c: return a        if c { yield a }
     rest            ->    else { rest; yield b }

@@ -21,7 +21,10 @@ from pydsl.ir.core import Value
 from pydsl.ir.ops.control import CHECK_BOUNDS
 
 _ZERO = Affine.of(0)
-_INVALID = "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
+_INVALID = (
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean"
+    " arrays are valid indices"
+)
 
 
 @dataclass(frozen=True)
@@ -321,8 +324,8 @@ def slice_entry(ev: Evaluator, part: slice, size: Affine) -> SliceEntry:
     step = _step(part.step)
     start, stop = _bound(ev, part.start), _bound(ev, part.stop)
     if size.is_const and all(bound is None or bound.is_const for bound in (start, stop)):
-        first, last = (None if b is None else b.const for b in (start, stop))
-        taken = range(*slice(first, last, step).indices(size.const))
+        given = [None if b is None else b.const for b in (start, stop)]
+        taken = range(*slice(given[0], given[1], step).indices(size.const))
         return SliceEntry(Affine.of(taken.start), step, Affine.of(len(taken)))
     builder = ev.builder
     if step > 0:

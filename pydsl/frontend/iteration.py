@@ -45,7 +45,7 @@ def iterable(ev: Evaluator, value: Operand) -> Sequence[Operand] | Lazy:
     if isinstance(value, list):
         return value  # not a copy: a loop sees what its body appends
     if isinstance(value, (*_STATIC, *_VIEWS)):
-        return [ev.adopt(item) for item in value]
+        return [ev.adopt(item) for item in value]  # type: ignore[attr-defined]
     if hasattr(type(value), "__next__"):
         raise Unsupported(f"going through a {type_name(value)}", "a list or tuple")
     if hasattr(type(value), "__iter__"):

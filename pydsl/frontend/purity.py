@@ -17,7 +17,7 @@ _FUNCTIONS: tuple[Any, ...] = (
     getattr, hasattr, hash, hex, int, isinstance, issubclass, len, list, max, min, oct, ord, pow, range, repr, reversed,
     round, set, slice, sorted, str, sum, tuple, type, zip,
     itertools.product, itertools.chain, itertools.combinations, itertools.permutations, itertools.accumulate,
-    itertools.islice, itertools.repeat, itertools.starmap, itertools.zip_longest, itertools.combinations_with_replacement,
+    itertools.islice, itertools.repeat, itertools.starmap, itertools.zip_longest,
     collections.OrderedDict, collections.Counter, operator.itemgetter, operator.attrgetter,
 )  # fmt: skip
 

@@ -170,7 +170,7 @@ class _Liveness:
                 return on_continue
             case ast.If():
                 body = self.block(stmt.body, out, on_break, on_continue)
-                return loads(stmt.test) | body | self.block(stmt.orelse, out, on_break, on_continue)
+                return body | loads(stmt.test) | self.block(stmt.orelse, out, on_break, on_continue)
             case ast.For() | ast.While():
                 return self.loop(stmt, out, on_break, on_continue)
             case ast.With():

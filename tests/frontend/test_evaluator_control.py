@@ -659,7 +659,7 @@ def test_short_conditional_scalars_become_select() -> None:
     assert "if" not in names_of(f, V, 4)
 
 
-def test_inner_loops_are_not_evaluated_again_and_again() -> None:
+def test_inner_loops_of_a_nest_remember_their_variables() -> None:
     def f(x):
         s = 0
         for i in range(12):
