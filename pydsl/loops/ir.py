@@ -1,7 +1,7 @@
 """The loop IR: loop nests over affine byte addresses, typed scalar expressions, explicit buffers.
 
-One :class:`LoopFunction` is what a backend compiles. It is imperative: variables may be mutable, statements run in order.
-Memory is addressed in bytes relative to a buffer with :class:`~pydsl.ir.affine.Affine` expressions whose symbols are
+One :class:`LoopFunction` is what a backend compiles. It is imperative: variables may be mutable, statements run in
+order. Memory is addressed in bytes relative to a buffer with :class:`~pydsl.ir.affine.Affine` expressions whose symbols are
 :class:`Var` (int64); an index that is not affine is bound to a variable by :class:`Let` first. Distinct buffers never
 share memory, except ``POINTER`` buffers, which may point into any of their ``targets``.
 
@@ -23,6 +23,7 @@ from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
 
 DType = np.dtype[Any]
+INT64: DType = np.dtype(np.int64)
 _ids = itertools.count()
 
 
@@ -47,8 +48,8 @@ class Var:
 class Product(Var):
     """The product of a variable and an index expression that is not constant, used as a symbol of addresses.
 
-    Interned by (factor, stride), so equal products are one symbol. The lowering binds it with a ``Let`` where its factor
-    is bound.
+    Interned by (factor, stride), so equal products are one symbol. A pass binds it with a ``Let`` where its parts are
+    bound.
     """
 
     __slots__ = ("factor", "stride")
@@ -150,6 +151,8 @@ class Expr:
 
 @dataclass(frozen=True, eq=False)
 class Const(Expr):
+    """A constant."""
+
     value: Any
     dtype: DType
 
@@ -170,7 +173,7 @@ class Index(Expr):
     """The value of an index expression, int64."""
 
     expr: Affine
-    dtype: DType = np.dtype(np.int64)
+    dtype: DType = INT64
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +187,8 @@ class Load(Expr):
 
 @dataclass(frozen=True, eq=False)
 class Apply(Expr):
-    """A scalar operation, named as in the elementwise op records (``add``, ``maximum``, ``exp``, ...), on operands of the
-    ufunc's loop dtypes; ``select(c, a, b)``; ``cast(x)`` to ``dtype``.
+    """A scalar operation, named as in the elementwise op records (``add``, ``maximum``, ``exp``, ...), on operands of
+    the ufunc's loop dtypes; ``select(c, a, b)``; ``cast(x)`` to ``dtype``.
 
     reassoc: a float addition, multiplication that a schedule has declared reorderable (reductions, contractions);
     contract: may be fused into a multiply-add (contractions, fastmath).
@@ -208,6 +211,8 @@ class Stmt:
 
 
 class LoopKind(enum.Enum):
+    """How the iterations of a loop run."""
+
     SERIAL = "serial"
     PARALLEL = "parallel"  # iterations on threads; iterations are independent
     VECTOR = "vector"  # iterations are independent apart from reassoc accumulators: please vectorise
@@ -236,8 +241,8 @@ class For(Stmt):
 
 @dataclass(eq=False)
 class While(Stmt):
-    """Runs ``header`` (statements), then leaves unless ``condition``, then ``body``; ``Break``/``Continue`` refer to the
-    nearest ``For`` or ``While`` of the user's program (``label='user'``) or this loop."""
+    """Runs ``header`` (statements), then leaves unless ``condition``, then ``body``; ``Break``/``Continue`` refer to
+    the nearest ``For`` or ``While`` of the user's program (``label='user'``) or this loop."""
 
     header: list[Stmt]
     condition: Expr
@@ -247,6 +252,8 @@ class While(Stmt):
 
 @dataclass(eq=False)
 class If(Stmt):
+    """A branch."""
+
     condition: Expr
     then: list[Stmt]
     orelse: list[Stmt] = field(default_factory=list)
@@ -278,6 +285,8 @@ class Assign(Stmt):
 
 @dataclass(eq=False)
 class Store(Stmt):
+    """Writes the element at byte address ``offset`` of a buffer."""
+
     buffer: Buffer
     offset: Affine
     value: Expr
@@ -297,7 +306,7 @@ class Continue(Stmt):
 class Alloc(Stmt):
     """Allocates a HEAP buffer of ``nbytes`` with reference count 1 (64-byte aligned); the buffer is its owner.
 
-    A HEAP buffer starts as null; if it already holds a block (an earlier iteration of a loop), that one is released first.
+    A HEAP buffer starts as null; if it already holds a block (an earlier iteration of a loop), that is released first.
     Whatever HEAP and POINTER buffers hold is released on every exit of the function.
     """
 
@@ -307,7 +316,7 @@ class Alloc(Stmt):
 
 @dataclass(eq=False)
 class AllocResult(Stmt):
-    """Allocates a RESULT buffer through the runtime: storage number ``index`` of the specialisation's result storages."""
+    """Allocates a RESULT buffer through the runtime: storage ``index`` of the specialisation's result storages."""
 
     buffer: Buffer
     index: int
@@ -369,12 +378,13 @@ class Gemm(Stmt):
 
 @dataclass(eq=False)
 class Contract(Stmt):
-    """A register-tiled contraction: ``acc[m..., n] = sum over k... of a[m..., k...] * b[k..., n]`` and, per element, ``epilogue``.
+    """A register-tiled contraction: ``acc[m..., n] = sum over k... of a[m..., k...] * b[k..., n]`` and, per element,
+    ``epilogue``.
 
-    All extents are constants. Dimensions are ``(var, extent, byte strides)``: the m dims have a stride on a; the one n dim has a
-    stride on b (the element size when contiguous, else gathered); the k dims have strides on a and b. ``epilogue`` is run once per
-    (m..., n) with ``acc`` (a Var of ``dtype``) holding the sum and the m and n vars bound; it holds the final ``Store``s and is
-    independent over m and n. Sums may be reordered and use fused multiply-adds.
+    All extents are constants. Dimensions are ``(var, extent, byte strides)``: the m dims have a stride on a; the one n
+    dim has a stride on b (the element size when contiguous, else gathered); the k dims have strides on a and b.
+    ``epilogue`` is run once per (m..., n) with ``acc`` (a Var of ``dtype``) holding the sum and the m and n vars bound;
+    it holds the final ``Store``s and is independent over m and n. Sums may be reordered and use fused multiply-adds.
     """
 
     dtype: DType
@@ -392,7 +402,8 @@ class Contract(Stmt):
 
 @dataclass(eq=False)
 class StoreSlot(Stmt):
-    """Writes a scalar result (or a result dimension) into an ABI slot; ints widen to i64, floats to f64, complex takes two."""
+    """Writes a scalar result (or a result dimension) into an ABI slot; ints widen to i64, floats to f64, complex takes
+    two."""
 
     slot: int
     value: Expr
