@@ -172,8 +172,11 @@ class Frame:
             return self._local(buffer)
         if buffer.space in (Space.ARG, Space.GLOBAL) and self.parent is None:
             address = self.text.entry_op(f"getelementptr inbounds i64, ptr {self.slots}, i64 {buffer.slot}")
-            self._pointers[buffer] = self.text.entry_op(f"load ptr, ptr {address}")
-            return self._pointers[buffer]
+            pointer = self.text.entry_op(f"load ptr, ptr {address}")
+            if buffer.slot_bias:
+                pointer = self.text.entry_op(f"getelementptr i8, ptr {pointer}, i64 {-buffer.slot_bias}")
+            self._pointers[buffer] = pointer
+            return pointer
         if self.parent is None:
             raise InternalCompilerError(f"{buffer!r} is used before it exists", stage="llvm")
         self._pointers[buffer] = self.capture("ptr", self.parent.pointer(buffer))
