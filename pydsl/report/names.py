@@ -172,6 +172,10 @@ def _index_text(found: list[tuple[int, str]], used: set[int], start: list[int]) 
     parts += [str(start[k]) for k in range(position, len(start)) if k not in used]
     while parts and parts[-1] == ":":
         parts.pop()
+    if parts[:2] == [":", ":"]:
+        while parts[0] == ":":
+            parts.pop(0)
+        parts.insert(0, "...")
     return f"[{', '.join(parts)}]{turned}" if parts else turned
 
 

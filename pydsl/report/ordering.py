@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-SWEEPS = 12
+SWEEPS = 24
+PLACE_SWEEPS = 120
 
 
 class NodeLike(Protocol):
@@ -114,8 +115,8 @@ def place_layers(layers: Sequence[Sequence[NodeLike]], lines: Sequence[LineLike]
     up, down = _neighbours(lines)
     for layer in layers:
         _pack(layer, gap)
-    for sweep in range(2 * SWEEPS):
-        last = sweep >= 2 * SWEEPS - 2
+    for sweep in range(PLACE_SWEEPS):
+        last = sweep >= PLACE_SWEEPS - 2
         for layer in layers if sweep % 2 == 0 else reversed(layers):
             wishes: list[float] = []
             weights: list[float] = []
