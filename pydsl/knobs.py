@@ -79,7 +79,7 @@ class Knob(Generic[T]):
 
 # --- value types --------------------------------------------------------------------------------------------------
 
-DUMP_STAGES = ("ir", "passes", "dag", "loops", "llvm", "asm", "ptx")
+DUMP_STAGES = ("ir", "passes", "dag", "loops", "llvm", "optimized", "asm", "ptx", "explain")
 
 
 @dataclass(frozen=True)
