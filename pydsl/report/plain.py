@@ -2,7 +2,7 @@
 
 Operations with one place in the source are one NumPy call (a `clip` is two operations, a conversion inside of a ufunc
 is none of its own), so an array that only operations of its own place use is not counted. An array lives until its last
-use: a program that keeps it in a variable keeps it longer.
+use, or as long as a variable of the function holds it.
 """
 
 from __future__ import annotations
@@ -26,33 +26,61 @@ class PlainMemory:
 
 def plain_memory(function: Function) -> PlainMemory:
     """The allocations of plain NumPy; results are counted too."""
-    found = PlainMemory()
-    users = _users(function)
-    live: dict[Storage, int] = {}
-    remaining = {storage: len(ops) for storage, ops in users.items()}
-    now = 0
+    return _Plain(function).run()
 
-    def visit(block: Block, trips: int) -> None:
-        nonlocal now
+
+class _Plain:
+    """Walks the operations in order with the arrays that are alive."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.found = PlainMemory()
+        self.users = _users(function)
+        self.remaining = {storage: len(ops) for storage, ops in self.users.items()}
+        self.live: dict[Storage, int] = {}
+        self.holders: dict[str, Storage] = {}  # what the variables of the function itself are bound to
+        self.now = 0
+
+    def run(self) -> PlainMemory:
+        self._block(self.function.body, 1)
+        return self.found
+
+    def _block(self, block: Block, trips: int) -> None:
         for op in block.ops:
             if op.record.allocates and op.results and op.result.is_tensor:
-                storage = op.result.tensor.storage
-                if _is_array(storage, op, users):
-                    nbytes = _size(storage, found)
-                    found.arrays += trips
-                    found.total += trips * nbytes
-                    live[storage] = nbytes
-                    now += nbytes
-                    found.peak = max(found.peak, now)
+                self._allocate(op, trips)
             for region in op.regions:
-                visit(region, trips * _trips(op, found))
+                self._block(region, trips * _trips(op, self.found))
+            for value in op.results:
+                self._bind(value, op)
             for storage in _touched(op):
-                remaining[storage] = remaining.get(storage, 0) - 1
-                if remaining[storage] <= 0 and storage in live:
-                    now -= live.pop(storage)
+                self.remaining[storage] -= 1
+                self._release(storage)
 
-    visit(function.body, 1)
-    return found
+    def _allocate(self, op: Op, trips: int) -> None:
+        storage = op.result.tensor.storage
+        if not _is_array(storage, op, self.users):
+            return
+        nbytes = _size(storage, self.found)
+        self.found.arrays += trips
+        self.found.total += trips * nbytes
+        self.live[storage] = nbytes
+        self.now += nbytes
+        self.found.peak = max(self.found.peak, self.now)
+
+    def _bind(self, value: Value, op: Op) -> None:
+        """A variable of the function keeps its array; what it held before may go."""
+        own = op.loc is not None and op.loc.function in ("", self.function.name)
+        if value.hint and own:
+            before = self.holders.pop(value.hint, None)
+            if value.is_tensor:
+                self.holders[value.hint] = value.tensor.storage
+            if before is not None:
+                self._release(before)
+
+    def _release(self, storage: Storage) -> None:
+        if self.remaining.get(storage, 0) <= 0 and storage not in self.holders.values():
+            self.now -= self.live.pop(storage, 0)
 
 
 def _users(function: Function) -> dict[Storage, list[Op]]:

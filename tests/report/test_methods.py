@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -36,6 +37,19 @@ def test_viewbench(case) -> None:
     assert root.tag.endswith("svg")
     for segment in case.function.report(*args).lowered.segments:
         verify_edges(segment.statements, segment.edges)
+
+
+@pytest.mark.parametrize("name", ["P3", "P4", "P6", "P8", "P13"])
+def test_memory_of_plain_numpy_is_what_plain_numpy_takes(name: str) -> None:
+    case = next(case for case in CASES if case.name == name)
+    args = case.make("batch1", "c", np.random.default_rng(0))
+    plain = case.function.explain(*args).plain
+    case.function.__wrapped__(*args)
+    tracemalloc.start()
+    case.function.__wrapped__(*args)
+    measured = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.8 * measured < plain.peak < 1.1 * measured
 
 
 def test_every_stage_of_a_jitted_function() -> None:
