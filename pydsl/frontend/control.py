@@ -17,7 +17,6 @@ from dataclasses import replace
 
 from pydsl.frontend import branches, operators
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, Pending, Resolved, Rest, Returned, Turns
-from pydsl.frontend.failures import Unsupported
 from pydsl.frontend.frames import Frame, Loop
 from pydsl.frontend.scopes import Jumps
 from pydsl.frontend.values import Dead
@@ -65,12 +64,8 @@ def _boundary(ev: Evaluator, node: ast.If) -> Loop | Frame | None:
     if frame.main:
         return frame.loops[-1] if leaves_loop else None
     if jumps.returns or (leaves_loop and frame.source.scope.early_return):
-        if any(loop.in_ir for loop in frame.loops):
-            raise Unsupported(
-                "`return` out of a loop that is decided at run time, in a called function",
-                "a variable that is set before `break`, and one `return` at the end",
-            )
-        return frame
+        if not any(loop.in_ir for loop in frame.loops):
+            return frame
     return frame.loops[-1] if leaves_loop else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import enum
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Value
 
 _MISSING = object()
+_UNBOUND = (
+    "cannot access local variable '{}' where it is not associated with a value"
+    if sys.version_info >= (3, 11)
+    else "local variable '{}' referenced before assignment"
+)
 
 
 class Flow(enum.Enum):
@@ -267,10 +273,7 @@ class Evaluator:
             if found is not _MISSING and found is not UNBOUND:
                 return self.use(found, name)
             if name in frame.local_names:
-                raise Unsupported(
-                    f"`{name}` is not assigned before it is used here (UnboundLocalError)",
-                    f"an assignment to `{name}` before",
-                )
+                raise NumpyError(UnboundLocalError, _UNBOUND.format(name))
             if frame.lexical is None:
                 return self._load_outer(frame, name)
             frame = frame.lexical
@@ -325,8 +328,7 @@ class Evaluator:
         if isinstance(value, Poison):
             self._fail(value)
         if isinstance(value, MaybeUnbound):
-            message = f"cannot access local variable '{name}' where it is not associated with a value"
-            self.builder.check(value.flag, UnboundLocalError, message)
+            self.builder.check(value.flag, UnboundLocalError, _UNBOUND.format(name))
             return value.value
         return value
 

@@ -24,6 +24,11 @@ class Namespace:
         return Namespace(dict(self.values), dict(self.places))
 
 
+RETURNS = "<returns>"
+RESULT = "<result>"
+"""Variables of a called function that returns out of a loop of the IR: whether it does, and what."""
+
+
 @dataclass(eq=False)
 class Edge:
     """One way into a join: the block it comes from (still without terminator) and the variables there."""

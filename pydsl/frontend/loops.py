@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydsl.frontend import branches, operators
+from pydsl.frontend.control import if_statement
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, NeedUnroll, Resolved, Turns
 from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
-from pydsl.frontend.frames import Edge, Loop, Namespace
+from pydsl.frontend.frames import RESULT, RETURNS, Edge, Loop, Namespace
 from pydsl.frontend.iteration import MAX_ITEMS, iterable
 from pydsl.frontend.joins import (
     Crossing,
@@ -32,7 +33,7 @@ from pydsl.frontend.joins import (
 )
 from pydsl.frontend.scopes import Jumps, assigned, count_statements, updated
 from pydsl.frontend.targets import assign
-from pydsl.frontend.values import UNBOUND, Dead, Lazy, MaybeUnbound, Operand, is_number
+from pydsl.frontend.values import UNBOUND, Dead, Lazy, MaybeUnbound, Operand, Poison, is_number
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Op, Value
 from pydsl.ir.ops.control import BREAK, CONTINUE, FOR, WHILE, YIELD
@@ -221,8 +222,11 @@ class Carried:
         self.slots = {name: self._first(name, known.get(name), name in growing) for name in names}
 
     def value(self, name: str) -> Operand:
+        """The variable before the loop."""
         if name == _UNFINISHED:
             return True
+        if name == RETURNS:
+            return False
         return self.before.values.get(name, UNBOUND)
 
     def _first(self, name: str, known: Slot | None, grows: bool) -> Slot:
@@ -252,7 +256,7 @@ class Carried:
         crossing = Crossing(self.ev.builder, new, self.ev.own)
         shared.append(crossing)
         for name, slot in self.slots.items():
-            value = crossing.arrive(slot, "unbroken" if name == _UNFINISHED else name)
+            value = crossing.arrive(slot, name.strip("<>").replace(" ", "_"))
             if value is UNBOUND:
                 names.values.pop(name, None)
             else:
@@ -304,8 +308,11 @@ def _carried_names(ev: Evaluator, node: ast.For | ast.While) -> list[str]:
     head = scope.head.get(id(node), frozenset()) | scope.live_after(node)
     bound = [node.target, *node.body] if isinstance(node, ast.For) else [node.test, *node.body]
     names = [name for name in assigned(bound) if name in head]
-    if node.orelse and Jumps.of(node.body).loop:
+    jumps = Jumps.of(node.body)
+    if node.orelse and jumps.loop:
         names.append(_UNFINISHED)
+    if jumps.returns and not ev.frame.main:
+        names += [RETURNS, RESULT]
     return names
 
 
@@ -437,11 +444,37 @@ def _leave(
                 names.places[name] = place
     unfinished = names.values.pop(_UNFINISHED, True)
     ev.frame.names = names
+    if RETURNS in carried.slots:
+        return _return_behind(ev, node)
     if not node.orelse:
         return Flow.NEXT
     if not isinstance(unfinished, Value):
         return ev.exec_block(node.orelse) if unfinished else Flow.NEXT
     return _else_part(ev, node, unfinished)
+
+
+def _return_behind(ev: Evaluator, node: ast.For | ast.While) -> Completion:
+    """Behind a loop that a called function may have left by `return`: return, if it has."""
+    values = ev.frame.names.values
+    if isinstance(values.get(RESULT), MaybeUnbound):
+        values[RESULT] = values[RESULT].value
+    elif isinstance(values.get(RESULT), Poison):
+        raise Unsupported(
+            "`return` of anything but a scalar out of a loop that is decided at run time, in a called function",
+            "a variable that is set before `break`, and one `return` at the end",
+        )
+    if node.orelse and values[RETURNS] is not False:
+        raise Unsupported("`return` out of a loop with `else`, in a called function", "a flag")
+    returns = ast.Return(ast.Name(RESULT, ast.Load()))
+    test = ast.If(ast.Name(RETURNS, ast.Load()), [returns], [])
+    for new in ast.walk(test):
+        ast.copy_location(new, node)
+    completion = if_statement(ev, test)
+    for name in (RETURNS, RESULT):
+        ev.frame.names.values.pop(name, None)
+    if completion is Flow.NEXT and node.orelse:
+        return ev.exec_block(node.orelse)
+    return completion
 
 
 def _else_part(ev: Evaluator, node: ast.For | ast.While, unfinished: Value) -> Completion:

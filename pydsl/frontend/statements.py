@@ -12,7 +12,7 @@ from pydsl.frontend import calls, operators
 from pydsl.frontend.attributes import attribute, set_attribute
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, Returned, StatementHandler
 from pydsl.frontend.failures import NumpyError, Unsupported
-from pydsl.frontend.frames import Edge
+from pydsl.frontend.frames import RESULT, RETURNS, Edge
 from pydsl.frontend.functions import local_function
 from pydsl.frontend.indexing import delete_item, update_item
 from pydsl.frontend.iteration import all_items
@@ -133,13 +133,21 @@ def _return(ev: Evaluator, node: ast.Return) -> Completion:
     value = None if node.value is None else ev.eval(node.value)
     ev.mark(node)
     if not ev.frame.main:
-        if any(loop.in_ir for loop in ev.frame.loops):
-            raise Unsupported(
-                "`return` out of a loop that is decided at run time, in a called function",
-                "a variable that is set before `break`, and one `return` at the end",
-            )
-        return Returned(value)
+        return _return_from_call(ev, node, value)
     emit_return(ev, value)
+    return Flow.DEAD
+
+
+def _return_from_call(ev: Evaluator, node: ast.Return, value: Operand) -> Completion:
+    """Out of a loop of the IR: the loop is left, and the code behind it returns."""
+    loop = next((loop for loop in reversed(ev.frame.loops) if loop.in_ir), None)
+    if loop is None:
+        return Returned(value)
+    names = ev.frame.names.copy()
+    names.values.update({RETURNS: True, RESULT: value})
+    place = ev.frame.locate(node)
+    names.places.update({RETURNS: place, RESULT: place})
+    loop.edges.append(Edge(ev.builder.block, names, "break", place))
     return Flow.DEAD
 
 

@@ -557,6 +557,55 @@ def lists_in_unrolled(x, n):
     return out
 
 
+def find(x, t):
+    for i in range(x.shape[0]):
+        if x[i] > t:
+            return i
+    return -1
+
+
+def calls_find(x, t):
+    a = find(x, t)
+    b = find(x[::-1], t)
+    return x[a] + x[b], a, b
+
+
+def find_in_rows(x, t):
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1] * 2):
+            if x[i, j % 5] > t:
+                return i * 10 + j
+        if x[i, 0] < -100:
+            return 5
+    n = 0
+    while n < 100:
+        n += 7
+        if n % 5 == 0:
+            return n
+    return -1
+
+
+def calls_find_in_rows(x, t):
+    total = 0
+    for k in range(12):
+        total += find_in_rows(x, t + k * 0.1)
+    return total
+
+
+def scan(x, t):
+    for i in range(20):
+        for a in (x, x[::-1]):
+            if a[i % 12] > t:
+                return a[0] + i
+            if a[0] > 100:
+                break
+    return x[0]
+
+
+def calls_scan(x, t):
+    return scan(x, t) * 2
+
+
 def none_result(x, t):
     r = None
     if t > 0:
@@ -603,7 +652,9 @@ CASES = [
     (return_in_nested_loop, (X, 1.0)), (return_in_nested_loop, (X, 100.0)),
     (conditional_views, (V, 1.0)), (conditional_views, (V, -1.0)),
     (temporaries_of_different_types, (V, K)), (loop_over_dict, (V,)), (local_function_in_loop, (V,)),
-    (lists_in_unrolled, (V, 3)), (lists_in_unrolled, (V, 1)), (none_result, (V, 1.0)), (static_while, (V,)),
+    (lists_in_unrolled, (V, 3)), (lists_in_unrolled, (V, 1)), (none_result, (V, 1.0)),
+    (calls_find, (V, 0.5)), (calls_find, (V, 50.0)), (calls_find_in_rows, (X, 0.5)), (calls_find_in_rows, (X, 50.0)),
+    (calls_scan, (V, 0.5)), (calls_scan, (V, 50.0)), (static_while, (V,)),
 ]  # fmt: skip
 
 
