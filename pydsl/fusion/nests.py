@@ -9,7 +9,7 @@ and a row's softmax stays in cache. What may move past what is decided by confli
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,10 @@ from pydsl.analysis.overlap import has_internal_overlap
 from pydsl.fusion.access import Access, conflict, read, reads, written
 from pydsl.fusion.dead import used_scalars, visible
 from pydsl.fusion.state import INT64
-from pydsl.fusion.statement import Statement, StatementKind, substitute
+from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, substitute
 from pydsl.ir.affine import Affine
 from pydsl.loops.alias import may_alias
-from pydsl.loops.ir import Apply, Buffer, Const, Expr, Index, Load, Product, Space, Var
+from pydsl.loops.ir import Apply, Buffer, Const, DType, Expr, Index, Load, Product, Space, Var
 
 #: statements in one nest; more only make registers spill
 MAX_STATEMENTS = 48
@@ -144,42 +144,33 @@ def _substitute(statement: Statement, mapping: dict[Var, Affine]) -> None:
 
 
 def _through_temporary(statement: Statement) -> Iterator[Statement]:
-    """``dst[i] = value`` as ``tmp[i] = value; dst[i] = tmp[i]``."""
+    """``dst[i] = value`` as ``tmp[i] = value; dst[i] = tmp[i]``; so too masks and indices that read ``dst``."""
     assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
-    address = Affine.of(0)
-    nbytes = Affine.of(statement.dtype.itemsize)
-    for var, extent in zip(reversed(statement.vars), reversed(statement.extents), strict=True):
-        if nbytes.is_const:
-            address = address + Affine.of(var) * nbytes.value
-        else:
-            address = address + Affine.of(Product.of(var, nbytes))
-        grown = nbytes.mul(extent)
-        if grown is None:
-            size = Var("n", INT64, (0, None))
-            value = Apply("multiply", (Index(nbytes), Index(extent)), INT64)
-            yield Statement(StatementKind.SCALAR, scalar=size, value=value, op=statement.op, name="size")
-            grown = Affine.of(size)
-        nbytes = grown
-    tmp = Buffer("overlap", Space.ARENA, statement.dtype, nbytes)
-    first = Statement(
-        StatementKind.MAP,
-        statement.vars,
-        statement.extents,
-        buffer=tmp,
-        address=address,
-        dtype=statement.dtype,
-        value=statement.value,
-        op=statement.op,
-        name=statement.label(),
-        absorbed=statement.absorbed,
-        notes=["a temporary: the destination overlaps what is read"],
-    )
+    value, terms, predicate = statement.value, statement.terms, statement.predicate
+    old: Expr | None = None
+    if statement.kind is StatementKind.SCATTER and statement.op is not None and statement.op.attrs.get("accumulate"):
+        assert isinstance(value, Apply)
+        old, value = value.args
+    made, stored = _temporary(statement, value, statement.dtype)
     if statement.kind in (StatementKind.REDUCE, StatementKind.CONTRACT):
+        first = made[-1]
         first.kind, first.reduction = statement.kind, statement.reduction
         first.reduce_vars, first.reduce_extents = statement.reduce_vars, statement.reduce_extents
-    yield first
+    made[-1].absorbed = statement.absorbed
+    yield from made
+    if predicate is not None and _reads_written(statement, predicate):
+        made, predicate = _temporary(statement, predicate, predicate.dtype)
+        yield from made
+    held: list[tuple[Expr, int]] = []
+    for index, stride in terms:
+        if _reads_written(statement, index):
+            made, index = _temporary(statement, index, index.dtype)
+            yield from made
+        held.append((index, stride))
+    if old is not None:
+        assert isinstance(old, IndexedLoad) and isinstance(statement.value, Apply)
+        stored = replace(statement.value, args=(replace(old, terms=tuple(held)), stored))
     fresh = tuple(Var(v.name, INT64, v.bounds) for v in statement.vars)
-    mapping = {v: Affine.of(w) for v, w in zip(statement.vars, fresh, strict=True)}
     second = Statement(
         StatementKind.SCATTER if statement.kind is StatementKind.SCATTER else StatementKind.MAP,
         statement.vars,
@@ -187,15 +178,58 @@ def _through_temporary(statement: Statement) -> Iterator[Statement]:
         buffer=statement.buffer,
         address=statement.address,
         dtype=statement.dtype,
-        terms=statement.terms,
-        value=Load(tmp, address, statement.dtype),
-        predicate=statement.predicate,
+        terms=tuple(held),
+        value=stored,
+        predicate=predicate,
         op=statement.op,
         name="copy back",
     )
-    _substitute(second, mapping)
+    _substitute(second, {v: Affine.of(w) for v, w in zip(statement.vars, fresh, strict=True)})
     second.vars = fresh
     yield second
+
+
+def _reads_written(statement: Statement, expr: Expr) -> bool:
+    """Whether an expression may read the buffer that the statement writes, at another element than it writes."""
+    write = written(statement)
+    assert write is not None
+    part = Statement(StatementKind.MAP, statement.vars, statement.extents, value=expr)
+    return any(may_alias(r.buffer, write.buffer) and not _same_element(r, write) for r in reads(part))
+
+
+def _temporary(statement: Statement, value: Expr, dtype: DType) -> tuple[list[Statement], Load]:
+    """The statements that store a value for every point of a statement's space in new memory, and its load."""
+    before: list[Statement] = []
+    address = Affine.of(0)
+    nbytes = Affine.of(dtype.itemsize)
+    for var, extent in zip(reversed(statement.vars), reversed(statement.extents), strict=True):
+        if extent.is_const and extent.value == 1:
+            continue  # has no loop
+        if nbytes.is_const:
+            address = address + Affine.of(var) * nbytes.value
+        else:
+            address = address + Affine.of(Product.of(var, nbytes))
+        grown = nbytes.mul(extent)
+        if grown is None:
+            size = Var("n", INT64, (0, None))
+            product = Apply("multiply", (Index(nbytes), Index(extent)), INT64)
+            before.append(Statement(StatementKind.SCALAR, scalar=size, value=product, op=statement.op, name="size"))
+            grown = Affine.of(size)
+        nbytes = grown
+    tmp = Buffer("overlap", Space.ARENA, dtype, nbytes)
+    made = Statement(
+        StatementKind.MAP,
+        statement.vars,
+        statement.extents,
+        buffer=tmp,
+        address=address,
+        dtype=dtype,
+        value=value,
+        op=statement.op,
+        name=statement.label(),
+        notes=["a temporary: the destination overlaps what is read"],
+    )
+    return [*before, made], Load(tmp, address, dtype)
 
 
 def _accumulates_in_memory(statement: Statement) -> bool:
