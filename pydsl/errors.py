@@ -153,6 +153,21 @@ class KnobError(PydslError, ValueError):
         return self.template.format(knob=self.knob, value=self.value, expected=self.expected)
 
 
+class ScheduleError(PydslError, ValueError):
+    """A schedule asks for a loop that is not there, or for an order of work that would change results."""
+
+    template: ClassVar[str] = "{primitive} of {loop}: {reason}"
+
+    def __init__(self, primitive: str, loop: str, reason: str) -> None:
+        super().__init__(primitive, loop, reason)
+        self.primitive = primitive
+        self.loop = loop
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.template.format(primitive=self.primitive, loop=self.loop, reason=self.reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One thing in the user's source that cannot be compiled.

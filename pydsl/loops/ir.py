@@ -1,8 +1,8 @@
 """The loop IR: loop nests over affine byte addresses, typed scalar expressions, explicit buffers.
 
 One :class:`LoopFunction` is what a backend compiles. It is imperative: variables may be mutable, statements run in
-order. Memory is addressed in bytes relative to a buffer with :class:`~pydsl.ir.affine.Affine` expressions whose symbols are
-:class:`Var` (int64); an index that is not affine is bound to a variable by :class:`Let` first. Distinct buffers never
+order. Memory is addressed in bytes relative to a buffer with :class:`~pydsl.ir.affine.Affine` expressions whose symbols
+are :class:`Var` (int64); an index that is not affine is bound to a variable by :class:`Let` first. Distinct buffers never
 share memory, except ``POINTER`` buffers, which may point into any of their ``targets``.
 
 Scalar types are NumPy dtypes. A bool is a byte in memory and one bit in expressions.

@@ -121,12 +121,15 @@ class _Copying:
         return replace(stmt, nbytes=self.affine(stmt.nbytes))
 
     def copy(self, stmt: Copy) -> Stmt:
-        places = {name: self.affine(getattr(stmt, name)) for name in ("dst_offset", "src_offset", "nbytes")}
+        places: dict[str, Any] = {
+            name: self.affine(getattr(stmt, name)) for name in ("dst_offset", "src_offset", "nbytes")
+        }
         return replace(stmt, **places)
 
     def gemm(self, stmt: Gemm) -> Stmt:
         names = ("m", "n", "k", "a_offset", "lda", "b_offset", "ldb", "c_offset", "ldc")
-        return replace(stmt, **{name: self.affine(getattr(stmt, name)) for name in names})
+        parts: dict[str, Any] = {name: self.affine(getattr(stmt, name)) for name in names}
+        return replace(stmt, **parts)
 
     def contract(self, stmt: Contract) -> Stmt:
         a_offset, b_offset = self.affine(stmt.a_offset), self.affine(stmt.b_offset)
