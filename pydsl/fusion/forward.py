@@ -152,7 +152,7 @@ class Forwarding:
             return True
         times = sum(evaluations.values()) / max(size, 1)
         writer.notes.append(
-            f"kept in memory: inlined it would be computed {times:.3g} times for each element, at a cost of {weight} adds"
+            f"kept in memory: inlined it would be computed {times:.0f} times for each element, at a cost of {weight} adds"
         )
         return False
 
