@@ -157,6 +157,7 @@ class _FunctionLowering:
         self.scalars: list[tuple[Var, int]] = []
         self.arguments: list[int] = []
         self.argument_of: dict[Storage, tuple[int, int]] = {}  # leaf number, offset of its element 0
+        self.copied_out: dict[tuple[int, Storage], int] = {}  # result storage, by return site and memory
         self.implicit: list[tuple[Storage, int]] = []
 
     def run(self) -> Lowered:
@@ -213,6 +214,11 @@ class _FunctionLowering:
                         usage.top.add(storage)
                 if op.name == "return":
                     usage.returned.update(v.tensor.storage for v in op.operands if v.is_tensor)
+                    for storage in {v.tensor.storage for v in op.operands if v.is_tensor} & usage.primary.keys():
+                        whole = usage.primary[storage]
+                        for part in (*whole.shape, *whole.strides):
+                            for symbol in part.symbols():
+                                usage.scalars[symbol].add(_CONTROL)
                 for region in op.regions:
                     for arg in region.args:
                         note(arg, _CONTROL, False)
@@ -511,10 +517,17 @@ class _FunctionLowering:
                 assert slot is not None
                 self.storage_index[storage] = len(self.storages)
                 self.storages.append(StorageInfo(storage.dtype, (), (), leaf, slot))
+            elif storage in self.usage.primary:
+                return self._return_whole(type_, key, out)
             else:
                 return self._return_copy(type_, key, out)
         elif storage in self.usage.top:
             self._ensure_allocated(self.state.buffer(storage), out)
+        return self._leaf(type_, self.storage_index[storage], key, out)
+
+    def _leaf(self, type_: TensorType, index: int, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
+        """A reference as a result on storage number ``index``."""
+        storage = type_.storage
         bias = self.argument_of[storage][1] if storage in self.argument_of else 0
         parts = [*type_.shape, *type_.strides, type_.offset - bias]
         numbers: list[Number] = []
@@ -525,7 +538,7 @@ class _FunctionLowering:
             numbers.append(number)
         rank = type_.rank
         return ArrayLeaf(
-            self.storage_index[storage],
+            index,
             type_.dtype,
             tuple(numbers[:rank]),
             tuple(numbers[rank : 2 * rank]),
@@ -533,16 +546,27 @@ class _FunctionLowering:
             storage.writeable,
         )
 
+    def _return_whole(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
+        """A result whose memory was allocated in a loop or a branch: the memory is copied out, once for each site."""
+        whole = self.usage.primary[type_.storage]
+        site = (key[0], type_.storage)
+        if site not in self.copied_out:
+            self.copied_out[site] = self._copy_out(whole, whole.strides, out)
+        return self._leaf(type_, self.copied_out[site], key, out)
+
     def _return_copy(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
-        """A result whose memory is not NumPy's (allocated in a loop or a branch, or constant): copied out."""
-        from_type = type_
+        """A result whose memory is constant, or one of several: copied out."""
+        index = self._copy_out(type_, _packed_strides(type_), out)
+        info = self.storages[index]
+        return ArrayLeaf(index, type_.dtype, info.shape, info.strides, 0)
+
+    def _copy_out(self, from_type: TensorType, strides: tuple[Affine, ...], out: list[Stmt]) -> int:
+        """Copies an array to new memory of NumPy's; the number of the result storage."""
         size = product(from_type.shape)
         if size is None:
             raise InternalCompilerError("the size of a returned array is not an index expression")
         storage = Storage(Origin.ALLOC, "result", from_type.dtype, size * from_type.itemsize)
-        primary = TensorType(
-            from_type.dtype, from_type.shape, c_strides(from_type.shape, from_type.itemsize), Affine.of(0), storage
-        )
+        primary = TensorType(from_type.dtype, from_type.shape, strides, Affine.of(0), storage)
         self.usage.primary[storage] = primary
         self.usage.top.add(storage)
         buffer = self.state.buffer_of_alloc(storage)
@@ -552,8 +576,16 @@ class _FunctionLowering:
         copy = copy_statement(from_type, primary, self.state)
         for item in build_nests([copy]):
             out.extend(lower_item(item, self.state))
-        info = self.storages[index]
-        return ArrayLeaf(index, from_type.dtype, info.shape, info.strides, 0)
+        return index
+
+
+def _packed_strides(type_: TensorType) -> tuple[Affine, ...]:
+    """Strides of new memory in the order of the old axes, C order where that is not constant."""
+    if not type_.is_static:
+        return c_strides(type_.shape, type_.itemsize)
+    order = sorted(range(type_.rank), key=lambda axis: -abs(type_.strides[axis].value))
+    packed = c_strides([type_.shape[axis] for axis in order], type_.itemsize)
+    return tuple(packed[order.index(axis)] for axis in range(type_.rank))
 
 
 def _sources(storage: Storage) -> Iterator[Storage]:
