@@ -140,8 +140,8 @@ class Contractions(Reductions):
         x_labels = (*range(batch - len(xs) + 2, batch), n, k) if len(xs) > 1 else (k,)
         y_labels = (*range(batch - len(ys) + 2, batch), k, m) if len(ys) > 1 else (k,)
         out_labels = (*range(batch), *((n,) if len(xs) > 1 else ()), *((m,) if len(ys) > 1 else ()))
-        self._check_batch(xs, ys)
-        return self.finish(self.contract(x, x_labels, y, y_labels, out_labels, result_dtype), out)
+        order = self._batch_order(x, y, len(out_labels))
+        return self.finish(self.contract(x, x_labels, y, y_labels, out_labels, result_dtype, order), out)
 
     def _tensor_operand(self, value: Operand) -> Value:
         return self.as_tensor(value) if isinstance(value, (list, tuple)) else self.as_value(value)
@@ -155,11 +155,18 @@ class Contractions(Reductions):
         )
         self.check(equal, ValueError, message)
 
-    def _check_batch(self, xs: Sequence[Affine], ys: Sequence[Affine]) -> None:
-        if len(xs) > 2 and len(ys) > 2:
-            shapes = " ".join(rules.shape_text(s) for s in (xs, ys))
-            message = f"operands could not be broadcast together with remapped shapes [original->remapped]: {shapes} "
-            self.broadcast_shape([tuple(xs)[:-2], tuple(ys)[:-2]], message)
+    def _batch_order(self, x: Value, y: Value, rank: int) -> Sequence[int] | None:
+        """The layout of a product of stacks of matrices: the stacks in the order of the operands' strides."""
+        sides = [(v.tensor.shape, v.tensor.strides) for v in (x, y) if v.tensor.rank > 2]
+        if not sides:
+            return None
+        shapes = " ".join(rules.shape_text(v.tensor.shape) for v in (x, y))
+        message = (
+            f"operands could not be broadcast together with remapped shapes [original->remapped]: {shapes} "
+        )
+        batch = self.broadcast_shape([shape[:-2] for shape, _ in sides], message)
+        walk = rules.result_axis_order(batch, [(shape[:-2], strides[:-2]) for shape, strides in sides])
+        return [*walk, *range(len(batch), rank)]
 
     # --- dot and its relatives ------------------------------------------------------------------------------
 
@@ -172,10 +179,10 @@ class Contractions(Reductions):
         return self.finish(self.contract_axes(x, (x.tensor.rank - 1,), y, (axis,)), out)
 
     def _scaled(self, x: Value, y: Value, out: Operand) -> Operand:
-        """The product with a scalar, in C order."""
+        """The product with a scalar; in C order where NumPy hands it to BLAS."""
         shapes = [v.tensor.shape for v in (x, y) if v.is_tensor and v.tensor.rank]
-        if out is None and shapes:
-            dtype = dtypes.result_type(x.type.dtype, y.type.dtype)
+        dtype = dtypes.result_type(x.type.dtype, y.type.dtype)
+        if out is None and shapes and len(shapes[0]) <= 2 and dtype.kind in "fc" and dtype != FLOAT16:
             out = self.allocate(shapes[0], dtype)
         return self.ufunc(np.multiply, (x, y), out=out)
 

@@ -36,7 +36,8 @@ def argument(value: Any, storages: dict[int, Storage], symbolic: bool) -> Value:
         return Value(ScalarType(dtype, weak))
     base = base_of(value)
     storage = storages.setdefault(
-        id(base), Storage(Origin.ARG, f"a{len(storages)}", base.dtype, Affine.of(base.nbytes), value.flags.writeable)
+        id(base),
+        Storage(Origin.ARG, f"a{len(storages)}", base.dtype, Affine.of(base.nbytes), value.flags.writeable),
     )
     if symbolic:
         dims = [Affine.of(Value(INDEX, "n", (0, None))) for _ in value.shape]
@@ -109,7 +110,11 @@ def copies(args: Sequence[Any]) -> list[Any]:
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
-    return array.T.reshape(-1).view(np.uint8) if not array.flags.c_contiguous else array.reshape(-1).view(np.uint8)
+    return (
+        array.T.reshape(-1).view(np.uint8)
+        if not array.flags.c_contiguous
+        else array.reshape(-1).view(np.uint8)
+    )
 
 
 def outcome(call: Callable[[], Any]) -> tuple[str, Any]:
@@ -174,7 +179,11 @@ def check(
         classes = (wanted[1][0].__mro__, got[1][0])
         assert got[1][0] in wanted[1][0].__mro__ and got[1][0] is not Exception, (where, classes, got, wanted)
         if messages:
-            assert got[1][1].split("\n")[0].strip() == wanted[1][1].split("\n")[0].strip(), (where, got, wanted)
+            assert got[1][1].split("\n")[0].strip() == wanted[1][1].split("\n")[0].strip(), (
+                where,
+                got,
+                wanted,
+            )
     else:
         assert got[0] == "value", (where, got, wanted)
         same(got[1], wanted[1], where, exact, layout)
@@ -224,3 +233,38 @@ def broadcastable(rng: np.random.Generator, count: int, rank: int = 3) -> list[t
         shape = [1 if rng.random() < 0.2 else n for n in full]
         shapes.append(tuple(shape[int(rng.integers(0, len(shape) + 1)) if rng.random() < 0.2 else 0 :]))
     return shapes
+
+
+def random_array(
+    rng: np.random.Generator, dtypes: Sequence[Any] = DTYPES, rank: int | None = None
+) -> np.ndarray:
+    """Random shape (sometimes empty), dtype and layout."""
+    count = int(rng.integers(0, 4)) if rank is None else rank
+    shape = tuple(int(rng.integers(0 if rng.random() < 0.05 else 1, 5)) for _ in range(count))
+    return layouts(rng, values(rng, shape, dtypes[rng.integers(len(dtypes))]))
+
+
+def check_call(
+    fn: Any, handler: Callable[..., Any], args: Sequence[Any], rest: Any = (), view: bool = True, **how: Any
+) -> None:
+    """Compare a NumPy function and its handler on dynamic `args` and static `rest` (a tuple, or keywords); and whether
+    the result shares memory with an argument."""
+    names = rest if isinstance(rest, dict) else {}
+    more = () if isinstance(rest, dict) else tuple(rest)
+    text = [(a.dtype.name, a.shape, a.strides) if isinstance(a, np.ndarray) else a for a in args]
+    how.setdefault("where", f"{getattr(fn, '__name__', fn)}{text}{rest}")
+    check(lambda B, *v: handler(B, *v, *more, **names), lambda *v: fn(*v, *more, **names), *args, **how)
+    if not view:
+        return
+    first, second = copies(args), copies(args)
+    try:
+        wanted = fn(*second, *more, **names)
+    except Exception:
+        return
+    if isinstance(wanted, np.ndarray) and wanted.size:
+        mine = run(lambda B, *v: handler(B, *v, *more, **names), *first)
+        shared = [
+            [np.shares_memory(result, arg) for arg in given if isinstance(arg, np.ndarray)]
+            for result, given in ((mine, first), (wanted, second))
+        ]
+        assert shared[0] == shared[1], (how["where"], "view relation", shared)

@@ -256,8 +256,9 @@ def linspace(
         ValueError,
         f"Number of samples, {num}, must be non-negative.",
     )
-    first, last = (b.ufunc(np.multiply, (part, 1.0)) for part in (start, stop))
-    work = dtypes.result_type(dtypes.promoted(first), dtypes.promoted(last), float)
+    first, last = b.as_operand(start), b.as_operand(stop)
+    work = dtypes.result_type(dtypes.promoted(first), dtypes.promoted(last))
+    work = work if work.kind in "fc" else dtypes.FLOAT64
     target = work if dtype is None else dtypes.as_dtype(dtype)
     delta = b.ufunc(np.subtract, (last, first), dtype=work)
     rank = delta.tensor.rank if isinstance(delta, Value) and delta.is_tensor else 0
@@ -274,7 +275,7 @@ def linspace(
             scaled = b.ufunc(np.multiply, (counter, step))
     else:
         scaled = b.ufunc(np.multiply, (counter, delta))
-    result = b.ufunc(np.add, (scaled, first))
+    result = b.ufunc(np.add, (scaled, first), dtype=work)
     if endpoint and b.decide("gt", count, rules.ONE) is not False:
         if b.decide("gt", count, rules.ONE) is None:
             raise Unsupported("np.linspace with a number of samples that is not known", "num as a constant")

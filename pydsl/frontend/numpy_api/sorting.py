@@ -10,6 +10,7 @@ from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.numpy_api.creation import zeros
 from pydsl.frontend.numpy_api.joining import concatenate
 from pydsl.frontend.numpy_api.reductions import scanned
 from pydsl.frontend.numpy_api.registry import array_method, handles
@@ -311,6 +312,8 @@ def bincount(b: Builder, x: Operand, weights: Operand = None, minlength: Operand
         b.store(counts, 0)
         b.call_library(sorting.count_values, values, counts)
         return counts
+    if rules.is_zero(values.tensor.shape[0]):
+        return zeros(b, (b.scalar_from_affine(size),), np.int64)  # NumPy forgets the weights of nothing
     scale = b.cast(b.reducible(weights), dtypes.FLOAT64)
     message = "The weights and list don't have the same length."
     b.check(b.compare_index("eq", scale.tensor.shape[0], values.tensor.shape[0]), ValueError, message)
