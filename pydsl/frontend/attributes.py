@@ -40,14 +40,17 @@ def attribute(ev: Evaluator, base: Operand, name: str) -> Operand:
     if isinstance(base, types.ModuleType):
         value = ev.python(getattr, base, name)
         if base.__name__.partition(".")[0] not in ("numpy", "math"):
-            ev.note_attribute(base, name, value)
+            ev.note_read(vars(base), name, value)
         return ev.adopt(value, name)
     if isinstance(base, np.ndarray):  # an array inside of a container from outside
         return attribute(ev, ev.adopt(base), name)
     getter = inspect.getattr_static(type(base), name, None)
     if isinstance(getter, property) and isinstance(getter.fget, types.FunctionType):
         return call_function(ev, getter.fget, (base,), {}, getter)
-    return ev.use(ev.adopt(ev.python(getattr, base, name), name), name)
+    value = ev.python(getattr, base, name)
+    if not isinstance(base, type) and ev.is_outside(base):
+        ev.note_read(getattr(base, "__dict__", None), name, value)
+    return ev.use(ev.adopt(value, name), name)
 
 
 def _value_attribute(ev: Evaluator, base: Value, name: str) -> Operand:

@@ -292,6 +292,8 @@ def _extend(ev: Evaluator, owner: list[Operand], items: Operand) -> None:
 
 def _dict_get(ev: Evaluator, owner: dict[Any, Operand], key: Operand, default: Operand = None) -> Operand:
     ev.static(key, "the key of a dict")
+    if key in owner and ev.is_outside(owner):
+        ev.note_read(owner, key, owner[key])
     return ev.use(ev.adopt(owner.get(key, default)))
 
 

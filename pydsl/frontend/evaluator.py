@@ -25,7 +25,17 @@ from pydsl.frontend.frames import Frame, Loop
 from pydsl.frontend.origins import roots
 from pydsl.frontend.request import Reads, TraceOptions
 from pydsl.frontend.scopes import assigned
-from pydsl.frontend.values import UNBOUND, Dead, MaybeUnbound, Operand, Poison, Silenced, decompose
+from pydsl.frontend.values import (
+    UNBOUND,
+    Dead,
+    MaybeUnbound,
+    Operand,
+    Poison,
+    Silenced,
+    Text,
+    decompose,
+    is_dynamic,
+)
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Value
 
@@ -261,6 +271,10 @@ class Evaluator:
         """A value that must be static."""
         if isinstance(value, Value):
             raise NeedStatic(value, f"{what} must be known at compile time")
+        if isinstance(value, Text):
+            raise Unsupported(
+                f"text made of values known at run time only: {what} must be known at compile time"
+            )
         return value
 
     # --- names ----------------------------------------------------------------------------------------------
@@ -305,17 +319,18 @@ class Evaluator:
             self.reads.absent.append((frame.globals, name))
         return value
 
-    def note_attribute(self, module: types.ModuleType, name: str, value: Any) -> None:
-        """Record that the trace depends on a name of a user's module."""
-        namespace = vars(module)
-        if (
-            (id(namespace), name) in self._seen_names
-            or isinstance(value, types.ModuleType)
-            or name not in namespace
-        ):
+    def note_read(self, namespace: Any, name: Any, value: Any) -> None:
+        """Record that the trace depends on an entry of a dict from outside: of a module, an object, a table."""
+        if type(namespace) is not dict or type(name) is not str or name not in namespace:
+            return
+        if (id(namespace), name) in self._seen_names or isinstance(value, types.ModuleType):
             return
         self._seen_names.add((id(namespace), name))
         self.reads.globals.append((namespace, name, value))
+
+    def is_outside(self, value: Operand) -> bool:
+        """Whether an object was neither made by the traced code nor passed as an argument."""
+        return id(value) not in self._owned and id(value) not in self.argument_paths and not is_dynamic(value)
 
     def adopt(self, value: Any, name: str = "") -> Operand:
         """An object from outside: arrays become references to their memory."""

@@ -13,7 +13,7 @@ from typing import Any
 from pydsl.errors import SourceLocation
 
 
-class FrontendFailure(Exception):
+class FrontendFailure(Exception):  # noqa: N818
     """Base of the three.
 
     location: the innermost expression or statement that failed; the evaluator fills it in.

@@ -47,7 +47,10 @@ def _container_item(ev: Evaluator, base: Operand, index: Operand) -> Operand:
         raise NeedStatic(ev.builder.load(index), f"{what} must be known at compile time")
     else:
         ev.static(index, what)
-    return ev.use(result(ev, ev.python(operator.getitem, base, index)))
+    item = ev.python(operator.getitem, base, index)
+    if isinstance(base, dict) and ev.is_outside(base):
+        ev.note_read(base, index, item)
+    return ev.use(result(ev, item))
 
 
 def _load(ev: Evaluator, tensor: Value, index: Operand) -> Operand:

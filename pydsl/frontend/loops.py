@@ -63,7 +63,7 @@ def _for_range(ev: Evaluator, node: ast.For, items: range) -> Completion:
     if _is_small(ev, node, len(items)):
         return _unroll_items(ev, node, len(items), items.__getitem__)
     bounds = min(items[0], items[-1]), max(items[0], items[-1])
-    turns = Range(items.start, items.stop, items.step, bounds, True, lambda i: i)
+    turns = Range(items.start, items.stop, items.step, bounds, True, len(items), lambda i: i)
     return _in_ir_or_unrolled(ev, node, turns, len(items), items.__getitem__)
 
 
@@ -72,7 +72,7 @@ def _for_lazy(ev: Evaluator, node: ast.For, items: Lazy) -> Completion:
     if not isinstance(items.length, Value):
         if _is_small(ev, node, items.length):
             return _unroll_items(ev, node, items.length, items.item)
-        turns = Range(0, items.length, 1, (0, items.length - 1), True, items.item)
+        turns = Range(0, items.length, 1, (0, items.length - 1), True, items.length, items.item)
         return _in_ir_or_unrolled(ev, node, turns, items.length, items.item)
     if items.range is not None:
         start, stop, step = items.range
@@ -87,14 +87,14 @@ def _for_lazy(ev: Evaluator, node: ast.For, items: Lazy) -> Completion:
             step,
             bounds,
             bool(builder.decide("gt", (last - first) * step, Affine.of(0))),
+            items.length,
             lambda i: i,
         )
     else:
         length = builder.as_affine(items.length)
         high = builder.index_bounds(length - 1)[1]
-        turns = Range(
-            0, items.length, 1, (0, high), bool(builder.decide("gt", length, Affine.of(0))), items.item
-        )
+        runs = bool(builder.decide("gt", length, Affine.of(0)))
+        turns = Range(0, items.length, 1, (0, high), runs, items.length, items.item)
     return _in_ir_or_unrolled(ev, node, turns, items.length, items.item)
 
 
@@ -198,6 +198,7 @@ class Range:
 
     bounds: of the loop variable.
     runs: whether there certainly is a turn.
+    length: the number of turns.
     item: what the target is set to, from the loop variable.
     """
 
@@ -206,15 +207,19 @@ class Range:
     step: int
     bounds: tuple[int | None, int | None]
     runs: bool
+    length: Operand
     item: Callable[[Operand], Operand]
 
 
 class Carried:
     """The variables of a loop of the IR, and how they cross its edges."""
 
-    def __init__(self, ev: Evaluator, node: ast.For | ast.While, names: Sequence[str]) -> None:
+    def __init__(
+        self, ev: Evaluator, node: ast.For | ast.While, names: Sequence[str], turns: Operand = None
+    ) -> None:
         self.ev = ev
         self.node = node
+        self.turns = turns if isinstance(turns, Value) else None
         self.before = ev.frame.names
         self.key = (id(node), ev.frame.path)
         known: dict[str, Slot] = ev.loop_slots.get(self.key, {})
@@ -271,7 +276,9 @@ class Carried:
             first = self.before.places.get(name)
             for edge in edges:
                 value = edge.names.values.get(name, UNBOUND)
-                wider = widener.widen(slot, value, Variable(name, first, edge.names.places.get(name)))
+                wider = widener.widen(
+                    slot, value, Variable(name, first, edge.names.places.get(name), self.turns)
+                )
                 changed |= wider is not slot
                 slot = wider
             self.slots[name] = slot
@@ -367,7 +374,7 @@ def _for_in_ir(ev: Evaluator, node: ast.For, turns: Range, loop: Loop, peeled: b
         builder.index_value(builder.as_affine(turns.start)),
         builder.index_value(builder.as_affine(turns.stop)),
     )
-    carried = Carried(ev, node, _carried_names(ev, node))
+    carried = Carried(ev, node, _carried_names(ev, node), turns.length)
     body = Block()
     crossings: list[Crossing] = []
 
@@ -522,7 +529,7 @@ def _peeled(ev: Evaluator, node: ast.For, turns: Range) -> Completion:
         if turns.step > 0
         else (low, high if high is None else high + turns.step)
     )
-    rest = Range(second, turns.stop, turns.step, bounds, False, turns.item)
+    rest = Range(second, turns.stop, turns.step, bounds, False, None, turns.item)
 
     def others() -> Completion:
         return _for_in_ir(ev, node, rest, Loop(True, node), True)
@@ -563,9 +570,10 @@ def _while_in_ir(ev: Evaluator, node: ast.While, loop: Loop) -> Completion:
     carried = Carried(ev, node, _carried_names(ev, node))
     header, body = Block(), Block()
     crossings: list[Crossing] = []
+    endless = False
 
     def attempt() -> Block | None:
-        nonlocal header, body
+        nonlocal header, body, endless
         arguments: list[Value] = []
         crossings.clear()
         names = carried.arrive(arguments, crossings)
@@ -573,6 +581,7 @@ def _while_in_ir(ev: Evaluator, node: ast.While, loop: Loop) -> Completion:
         ev.frame.names = names
         with ev.inside(header, loop):
             condition = operators.truth(ev, ev.eval(node.test))
+            endless = condition is True
             if condition is False and all(isinstance(slot, Fixed) for slot in carried.slots.values()):
                 return None
             if any(isinstance(n, ast.NamedExpr) for n in ast.walk(node.test)):
@@ -589,4 +598,7 @@ def _while_in_ir(ev: Evaluator, node: ast.While, loop: Loop) -> Completion:
     initial = carried.handed(None)
     _finish(ev, carried, loop, crossings, initial, header.args, results)
     builder.block.ops.append(Op(WHILE, initial, results, {}, [header, body], place))
+    if endless and not any(edge.kind == "break" for edge in loop.edges):
+        builder.raise_(SystemError, "unreachable")
+        return Flow.DEAD
     return _leave(ev, node, carried, loop, names, False)

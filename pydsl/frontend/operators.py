@@ -22,6 +22,7 @@ from pydsl.frontend.values import (
     decompose,
     is_dynamic,
     is_number,
+    is_tensor,
     text_of,
 )
 from pydsl.ir.core import Value
@@ -150,11 +151,17 @@ def compare(ev: Evaluator, op: ast.cmpop, a: Operand, b: Operand) -> Operand:
         other = b if isinstance(a, Value) else a
         if isinstance(other, (Value, list, tuple)) or is_number(other):
             return ev.builder.binary(name, a, b)
+        if is_tensor(a) or is_tensor(b):
+            raise Unsupported(
+                f"comparing an array with a {type_name(other)}", "`is None`, or a comparison of its shape"
+            )
         if isinstance(op, ast.Eq | ast.NotEq):
             return isinstance(op, ast.NotEq)
         raise NumpyError(
             TypeError, f"'{name}' not supported between instances of '{type_name(a)}' and '{type_name(b)}'"
         )
+    if isinstance(a, Text) or isinstance(b, Text):
+        raise Unsupported("comparing text made of values known at run time only", "the values themselves")
     if isinstance(op, ast.Eq | ast.NotEq) and (is_dynamic(a) or is_dynamic(b)):
         equal = _equal_containers(ev, a, b)
         return equal if isinstance(op, ast.Eq) else unary(ev, ast.Not(), equal)
@@ -171,6 +178,8 @@ def _same_singleton(a: Operand, b: Operand) -> bool:
 
 
 def _equal_containers(ev: Evaluator, a: Operand, b: Operand) -> Operand:
+    if a is b:
+        return True
     first, second = decompose(a), decompose(b)
     if first is None or second is None or first.key != second.key:
         return False

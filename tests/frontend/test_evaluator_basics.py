@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from pydsl.errors import UnsupportedError
 from tests.frontend.tracing import check, run, traced
 
 RNG = np.random.default_rng(0)
@@ -439,7 +440,7 @@ def test_reads_are_recorded() -> None:
 
     offset = 3
     result, _ = traced(f, V)
-    assert [name for _, name, _ in result.read_globals] == ["CONSTANTS"]
+    assert [name for _, name, _ in result.read_globals] == ["CONSTANTS", "scale"]
     assert [value for _, value in result.read_cells] == [3]
     assert [name for _, name in result.reads.absent] == ["len"]
 
@@ -459,3 +460,62 @@ def test_unused_dynamic_scalar_stays_dynamic() -> None:
 
     _, leaves = traced(f, V, 4)
     assert len(leaves) == 2
+
+
+class Model:
+    def __init__(self) -> None:
+        self.weight = np.arange(6.0)
+        self.scale = 2.0
+
+    def apply(self, x):
+        return x * self.weight * self.scale
+
+
+MODEL = Model()
+
+
+def test_attributes_of_objects_are_recorded() -> None:
+    def f(x):
+        return MODEL.apply(x) + CONSTANTS["scale"]
+
+    check(f, V)
+    result, _ = traced(f, V)
+    assert {name for _, name, _ in result.read_globals} == {
+        "MODEL",
+        "weight",
+        "scale",
+        "CONSTANTS",
+        "apply",
+    } - {"apply"}
+
+
+def test_a_loop_without_end_needs_no_return_behind_it() -> None:
+    def f(x):
+        i = 0
+        while True:
+            i += 1
+            if x[i] > 0.2:
+                return x[i], i
+
+    check(f, np.arange(6.0))
+
+
+def test_trip_counts_from_arguments_give_arrays_their_first_value() -> None:
+    def f(x, n):
+        for i in range(n):
+            y = x * i
+        best = None
+        for i in range(n + 10):
+            best = y if best is None else best + y
+        return y, best
+
+    check(f, V, 12)
+    check(f, V, 2)
+
+
+def test_text_of_dynamic_values_is_not_compared() -> None:
+    def f(x, n):
+        return x if f"{n}" == "3" else -x
+
+    with pytest.raises(UnsupportedError):
+        traced(f, V, 3)
