@@ -37,11 +37,14 @@ def build(op: Op, state: LoweringState) -> list[Statement]:
     return maker(op, state)
 
 
-def space(dims: Sequence[Affine], state: LoweringState, name: str = "i") -> tuple[tuple[Var, ...], tuple[Affine, ...]]:
+def space(
+    dims: Sequence[Affine], state: LoweringState, name: str = "i"
+) -> tuple[tuple[Var, ...], tuple[Affine, ...]]:
     """Fresh index variables for a shape, and the extents over variables."""
     extents = tuple(map(state.affine, dims))
     variables = tuple(
-        Var(f"{name}{k}", INT64, (0, extent.value - 1 if extent.is_const else None)) for k, extent in enumerate(extents)
+        Var(f"{name}{k}", INT64, (0, extent.value - 1 if extent.is_const else None))
+        for k, extent in enumerate(extents)
     )
     return variables, extents
 
@@ -91,7 +94,12 @@ def _bind(op: Op, value: Value, expr: Expr, state: LoweringState) -> Statement:
 
 
 def _write(
-    op: Op, dst: TensorType, variables: tuple[Var, ...], extents: tuple[Affine, ...], value: Expr, state: LoweringState
+    op: Op,
+    dst: TensorType,
+    variables: tuple[Var, ...],
+    extents: tuple[Affine, ...],
+    value: Expr,
+    state: LoweringState,
 ) -> Statement:
     return Statement(
         StatementKind.MAP,
@@ -293,7 +301,11 @@ def _check_bounds(op: Op, state: LoweringState) -> list[Statement]:
         payload = (wide, Index(size))
     error = state.error(IndexError, message, op, tuple(e.dtype for e in payload))
     condition = Apply("logical_and", (below, above), BOOL)
-    return [Statement(StatementKind.CHECK, variables, extents, value=condition, error=error, payload=payload, op=op)]
+    return [
+        Statement(
+            StatementKind.CHECK, variables, extents, value=condition, error=error, payload=payload, op=op
+        )
+    ]
 
 
 _BY_KIND: dict[Kind, Callable[[Op, LoweringState], list[Statement]]] = {

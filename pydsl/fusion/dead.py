@@ -11,7 +11,9 @@ from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Buffer, Space, Var
 
 
-def remove_dead(statements: Sequence[Statement], local: set[Buffer], live_scalars: set[Var]) -> list[Statement]:
+def remove_dead(
+    statements: Sequence[Statement], local: set[Buffer], live_scalars: set[Var]
+) -> list[Statement]:
     """The statements that matter, in order.
 
     Parameters
@@ -37,7 +39,11 @@ def remove_dead(statements: Sequence[Statement], local: set[Buffer], live_scalar
         kept.append(statement)
         accesses = reads(statement)
         # a write that is read again before this point is no longer simply overwritten
-        later_writes = [w for w in later_writes if not any(conflict(w, a) for a in accesses)] if accesses else later_writes
+        later_writes = (
+            [w for w in later_writes if not any(conflict(w, a) for a in accesses)]
+            if accesses
+            else later_writes
+        )
         later_reads.extend(accesses)
         scalars.update(used_scalars(statement))
         may_fail_later = may_fail_later or statement.kind is StatementKind.CHECK
@@ -46,9 +52,16 @@ def remove_dead(statements: Sequence[Statement], local: set[Buffer], live_scalar
 
 
 def _is_dead(
-    write: Access, local: set[Buffer], later_reads: list[Access], later_writes: list[Access], may_fail_later: bool
+    write: Access,
+    local: set[Buffer],
+    later_reads: list[Access],
+    later_writes: list[Access],
+    may_fail_later: bool,
 ) -> bool:
-    if not any(may_alias(write.buffer, r.buffer) and conflict(write, r) for r in later_reads) and write.buffer in local:
+    if (
+        not any(may_alias(write.buffer, r.buffer) and conflict(write, r) for r in later_reads)
+        and write.buffer in local
+    ):
         return True
     if may_fail_later and visible(write.buffer):
         return False

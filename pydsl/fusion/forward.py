@@ -99,7 +99,11 @@ class Forwarding:
     def _map(self, access: Access, w: int, load: Load | IndexedLoad) -> list[Affine] | None:
         writer, write = self.statements[w], self.writes[w]
         assert write is not None
-        if writer.kind is not StatementKind.MAP or writer.predicate is not None or isinstance(load, IndexedLoad):
+        if (
+            writer.kind is not StatementKind.MAP
+            or writer.predicate is not None
+            or isinstance(load, IndexedLoad)
+        ):
             return None
         return element_map(access, write)
 
@@ -130,11 +134,15 @@ class Forwarding:
         if not self._removable(w):
             return False
         if definition.blocked:
-            writer.notes.append("kept in memory: some reads of it need more than this one write, or come at loaded indices")
+            writer.notes.append(
+                "kept in memory: some reads of it need more than this one write, or come at loaded indices"
+            )
             return False
         late = next((use.reader for use in definition.uses if not self._unchanged(w, use.reader)), None)
         if late is not None:
-            writer.notes.append(f"kept in memory: what it is computed from changes before {_place(self.statements[late])}")
+            writer.notes.append(
+                f"kept in memory: what it is computed from changes before {_place(self.statements[late])}"
+            )
             return False
         size = points(writer.extents)
         evaluations: dict[object, int] = {}
@@ -217,7 +225,11 @@ def _depth(index: list[Affine], reader: Statement) -> int:
     """How many of the reader's loops an expression of these indices is under, once invariants are hoisted."""
     used = {symbol for expr in index for symbol in expr.symbols()}
     extents = reader.extents + reader.reduce_extents
-    varying = [k for k, v in enumerate(reader.all_vars) if v in used and not (extents[k].is_const and extents[k].value == 1)]
+    varying = [
+        k
+        for k, v in enumerate(reader.all_vars)
+        if v in used and not (extents[k].is_const and extents[k].value == 1)
+    ]
     return max(varying, default=-1) + 1
 
 

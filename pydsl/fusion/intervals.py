@@ -55,7 +55,10 @@ class Intervals:
             case Const():
                 return _constant(expr.value)
             case Index():
-                symbols = {s: ranges.get(s, s.bounds if isinstance(s, Var) else (None, None)) for s in expr.expr.symbols()}
+                symbols = {
+                    s: ranges.get(s, s.bounds if isinstance(s, Var) else (None, None))
+                    for s in expr.expr.symbols()
+                }
                 return expr.expr.bounds(symbols)  # type: ignore[arg-type]
             case Read():
                 return expr.var.bounds if expr.dtype.kind in "iu" else None
@@ -109,7 +112,9 @@ def simplify(statements: Sequence[Statement], local: set[Buffer]) -> list[Statem
         elif any(isinstance(load, IndexedLoad) for load in statement.loads()) or statement.terms:
             memo: dict[int, Expr] = {}
 
-            def fold(node: Expr, ranges: Mapping[Any, Interval] = ranges, memo: dict[int, Expr] = memo) -> Expr | None:
+            def fold(
+                node: Expr, ranges: Mapping[Any, Interval] = ranges, memo: dict[int, Expr] = memo
+            ) -> Expr | None:
                 if isinstance(node, Apply) and node.name == "select":
                     decided = intervals.truth(node.args[0], ranges)
                     if decided is not None:
@@ -122,7 +127,12 @@ def simplify(statements: Sequence[Statement], local: set[Buffer]) -> list[Statem
 
 
 def _fills(statement: Statement, buffer: Buffer) -> bool:
-    if statement.kind is not StatementKind.MAP or statement.predicate is not None or statement.terms or statement.dtype is None:
+    if (
+        statement.kind is not StatementKind.MAP
+        or statement.predicate is not None
+        or statement.terms
+        or statement.dtype is None
+    ):
         return False
     if buffer.nbytes is None or not buffer.nbytes.is_const or not all(e.is_const for e in statement.extents):
         return False
@@ -217,4 +227,9 @@ _RULES: dict[str, Any] = {
     "ceil": _ceil,
     "cast": _cast,
 }
-_COMPARISONS = {"less": (True, True), "less_equal": (True, False), "greater": (False, True), "greater_equal": (False, False)}
+_COMPARISONS = {
+    "less": (True, True),
+    "less_equal": (True, False),
+    "greater": (False, True),
+    "greater_equal": (False, False),
+}

@@ -74,9 +74,8 @@ def _prepared(statement: Statement) -> Iterator[Statement]:
     if _needs_temporary(statement):
         yield from _through_temporary(statement)
         return
-    if statement.kind is StatementKind.REDUCE and _accumulates_in_memory(statement):
-        yield from _accumulation(statement)
-        return
+    if statement.kind is StatementKind.REDUCE:
+        statement.lane = _lane(statement)
     yield statement
 
 
@@ -84,14 +83,22 @@ def _needs_temporary(statement: Statement) -> bool:
     """Whether a write may hit an element that a later point of the space still has to read."""
     write = written(statement)
     assert write is not None
-    suspects = [r for r in reads(statement) if may_alias(r.buffer, write.buffer) and not _same_element(r, write)]
+    suspects = [
+        r for r in reads(statement) if may_alias(r.buffer, write.buffer) and not _same_element(r, write)
+    ]
     suspects = [r for r in suspects if conflict(r, write)]
     if not suspects:
         return False
-    if statement.kind is StatementKind.SCATTER and statement.op is not None and statement.op.attrs.get("accumulate"):
+    if (
+        statement.kind is StatementKind.SCATTER
+        and statement.op is not None
+        and statement.op.attrs.get("accumulate")
+    ):
         suspects = [r for r in suspects if not (r.whole and r.address == write.address)]
         return bool(suspects)
-    if statement.kind is not StatementKind.MAP or any(r.whole or r.buffer is not write.buffer for r in suspects):
+    if statement.kind is not StatementKind.MAP or any(
+        r.whole or r.buffer is not write.buffer for r in suspects
+    ):
         return True
     order = tuple(v for v, _ in loop_order(statement))
     if all(_reads_first(r, write, order) for r in suspects):
@@ -99,7 +106,9 @@ def _needs_temporary(statement: Statement) -> bool:
     reversed_order = _reversed(statement)
     write = written(statement)
     assert write is not None
-    suspects = [r for r in reads(statement) if may_alias(r.buffer, write.buffer) and not _same_element(r, write)]
+    suspects = [
+        r for r in reads(statement) if may_alias(r.buffer, write.buffer) and not _same_element(r, write)
+    ]
     if all(_reads_first(r, write, order) for r in suspects if conflict(r, write)):
         statement.notes.append("runs backwards: the destination overlaps the source")
         return False
@@ -108,7 +117,12 @@ def _needs_temporary(statement: Statement) -> bool:
 
 
 def _same_element(access: Access, write: Access) -> bool:
-    return access.buffer is write.buffer and access.address == write.address and not access.whole and not write.whole
+    return (
+        access.buffer is write.buffer
+        and access.address == write.address
+        and not access.whole
+        and not write.whole
+    )
 
 
 def _reads_first(access: Access, write: Access, order: tuple[Var, ...]) -> bool:
@@ -117,7 +131,9 @@ def _reads_first(access: Access, write: Access, order: tuple[Var, ...]) -> bool:
 
 
 def _ranges(access: Access) -> dict[Var, tuple[int | None, int | None]]:
-    return {v: (0, e.value - 1 if e.is_const else None) for v, e in zip(access.vars, access.extents, strict=True)}
+    return {
+        v: (0, e.value - 1 if e.is_const else None) for v, e in zip(access.vars, access.extents, strict=True)
+    }
 
 
 class _reversed:
@@ -137,7 +153,11 @@ class _reversed:
 
 def _substitute(statement: Statement, mapping: dict[Var, Affine]) -> None:
     from_index = dict(mapping)
-    load = substitute(Load(statement.buffer, statement.address, INT64), from_index) if statement.buffer is not None else None
+    load = (
+        substitute(Load(statement.buffer, statement.address, INT64), from_index)
+        if statement.buffer is not None
+        else None
+    )
     if isinstance(load, Load):
         statement.address = load.offset
     statement.map_expressions(lambda expr: substitute(expr, from_index))
@@ -148,7 +168,11 @@ def _through_temporary(statement: Statement) -> Iterator[Statement]:
     assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
     value, terms, predicate = statement.value, statement.terms, statement.predicate
     old: Expr | None = None
-    if statement.kind is StatementKind.SCATTER and statement.op is not None and statement.op.attrs.get("accumulate"):
+    if (
+        statement.kind is StatementKind.SCATTER
+        and statement.op is not None
+        and statement.op.attrs.get("accumulate")
+    ):
         assert isinstance(value, Apply)
         old, value = value.args
     made, stored = _temporary(statement, value, statement.dtype)
@@ -213,7 +237,9 @@ def _temporary(statement: Statement, value: Expr, dtype: DType) -> tuple[list[St
         if grown is None:
             size = Var("n", INT64, (0, None))
             product = Apply("multiply", (Index(nbytes), Index(extent)), INT64)
-            before.append(Statement(StatementKind.SCALAR, scalar=size, value=product, op=statement.op, name="size"))
+            before.append(
+                Statement(StatementKind.SCALAR, scalar=size, value=product, op=statement.op, name="size")
+            )
             grown = Affine.of(size)
         nbytes = grown
     tmp = Buffer("overlap", Space.ARENA, dtype, nbytes)
@@ -232,100 +258,22 @@ def _temporary(statement: Statement, value: Expr, dtype: DType) -> tuple[list[St
     return [*before, made], Load(tmp, address, dtype)
 
 
-def _accumulates_in_memory(statement: Statement) -> bool:
-    """Whether to run the reduced dimensions outside of the innermost result dimension (a reduction along outer axes)."""
-    if statement.reduction in ("argmax", "argmin") or not statement.vars:
-        return False
+def _lane(statement: Statement) -> Var | None:
+    """The result dimension to run inside the reduction (for one along outer axes), if that walks memory in order."""
     order = loop_order(statement)
     if not order:
-        return False
+        return None
     inner, extent = order[-1]
     if extent.is_const and extent.value < 8:
-        return False
-    strides_in = [abs(load.offset.coeff(inner)) for load in statement.loads()]
-    strides_out = [
-        min((abs(load.offset.coeff(r)) for r, e in zip(statement.reduce_vars, statement.reduce_extents, strict=True)
-             if not (e.is_const and e.value == 1)), default=0)
-        for load in statement.loads()
+        return None
+    reduced = [
+        r
+        for r, e in zip(statement.reduce_vars, statement.reduce_extents, strict=True)
+        if not (e.is_const and e.value == 1)
     ]
-    return bool(strides_in) and sum(strides_in) < sum(strides_out)
-
-
-REDUCTION_OPS = {
-    "sum": "add",
-    "prod": "multiply",
-    "max": "maximum",
-    "min": "minimum",
-    "any": "logical_or",
-    "all": "logical_and",
-    "fmax": "fmax",
-    "fmin": "fmin",
-    "bitwise_and": "bitwise_and",
-    "bitwise_or": "bitwise_or",
-    "bitwise_xor": "bitwise_xor",
-}
-
-
-def identity(reduction: str, dtype: np.dtype[Any]) -> Const:
-    """The neutral element (for max and min the extreme value, since empty reductions were refused before)."""
-    kind = dtype.kind
-    if reduction in ("sum", "bitwise_or", "bitwise_xor", "any"):
-        value = 0
-    elif reduction in ("prod", "all"):
-        value = 1
-    elif reduction == "bitwise_and":
-        value = True if kind == "b" else (-1 if kind == "i" else np.iinfo(dtype).max)
-    elif reduction in ("fmax", "fmin"):
-        value = float("nan")
-    elif kind == "b":
-        value = reduction == "min"
-    elif kind in "iu":
-        info = np.iinfo(dtype)
-        value = info.min if reduction == "max" else info.max
-    else:
-        value = float("-inf") if reduction == "max" else float("inf")
-    return Const(bool(value) if kind == "b" else value, dtype)
-
-
-def combine(reduction: str, acc: Expr, value: Expr, **flags: bool) -> Expr:
-    return Apply(REDUCTION_OPS[reduction], (acc, value), acc.dtype, **flags)
-
-
-def _accumulation(statement: Statement) -> Iterator[Statement]:
-    """A reduction along outer axes: initialise the result, then add row after row to it."""
-    assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
-    yield Statement(
-        StatementKind.MAP,
-        statement.vars,
-        statement.extents,
-        buffer=statement.buffer,
-        address=statement.address,
-        dtype=statement.dtype,
-        value=identity(statement.reduction, statement.dtype),
-        op=statement.op,
-        name=f"{statement.label()} init",
-    )
-    fresh = tuple(Var(v.name, INT64, v.bounds) for v in statement.vars)
-    result = Statement(
-        StatementKind.REDUCE,
-        statement.vars,
-        statement.extents,
-        statement.reduce_vars,
-        statement.reduce_extents,
-        buffer=statement.buffer,
-        address=statement.address,
-        dtype=statement.dtype,
-        value=combine(
-            statement.reduction, Load(statement.buffer, statement.address, statement.dtype), statement.value
-        ),
-        op=statement.op,
-        name=statement.label(),
-        absorbed=statement.absorbed,
-        reduction="in memory",
-    )
-    _substitute(result, {v: Affine.of(w) for v, w in zip(statement.vars, fresh, strict=True)})
-    result.vars = fresh
-    yield result
+    inside = [abs(load.offset.coeff(inner)) for load in statement.loads()]
+    outside = [min((abs(load.offset.coeff(r)) for r in reduced), default=0) for load in statement.loads()]
+    return inner if inside and sum(inside) < sum(outside) else None
 
 
 # --- loop order and placement ---
@@ -336,7 +284,9 @@ def loop_order(statement: Statement) -> list[tuple[Var, Affine]]:
     if statement.kind is StatementKind.CHECK:
         return []  # it makes its own loops, twice
     dims = [
-        (v, e) for v, e in zip(statement.vars, statement.extents, strict=True) if not (e.is_const and e.value == 1)
+        (v, e)
+        for v, e in zip(statement.vars, statement.extents, strict=True)
+        if not (e.is_const and e.value == 1)
     ]
     if statement.kind is StatementKind.SCATTER or statement.buffer is None:
         return dims
@@ -346,28 +296,20 @@ def loop_order(statement: Statement) -> list[tuple[Var, Affine]]:
         return dims
     if region is None or (region.is_const and has_internal_overlap(region)):
         return dims  # the last write in row-major order must stay
-    strides = {v: abs(s.value) if s.is_const else None for v, s in zip(statement.vars, region.strides, strict=True)}
+    strides = {
+        v: abs(s.value) if s.is_const else None for v, s in zip(statement.vars, region.strides, strict=True)
+    }
     if not any(s is None for s in strides.values()):
         dims.sort(key=lambda d: -(strides[d[0]] or 0))
-    if statement.reduction == "in memory":
-        reduced = [
-            (v, e)
-            for v, e in zip(statement.reduce_vars, statement.reduce_extents, strict=True)
-            if not (e.is_const and e.value == 1)
-        ]
-        outermost = min((_stride(statement, v) for v, _ in reduced), default=0)
-        if all(_stride(statement, v) <= outermost for v, _ in dims):
-            return reduced + dims
-        return dims[:-1] + reduced + dims[-1:]
-    return dims
-
-
-def _stride(statement: Statement, var: Var) -> int:
-    return max((abs(load.offset.coeff(var)) for load in statement.loads()), default=0)
+    return [d for d in dims if d[0] is not statement.lane]
 
 
 def _place(
-    items: list[Item], statement: Statement, order: list[tuple[Var, Affine]], common: tuple[Var, ...], fuse: bool
+    items: list[Item],
+    statement: Statement,
+    order: list[tuple[Var, Affine]],
+    common: tuple[Var, ...],
+    fuse: bool,
 ) -> None:
     if fuse and order and _may_join(statement):
         for position in range(len(items) - 1, -1, -1):
@@ -414,10 +356,12 @@ def _own_nest(statement: Statement, order: list[tuple[Var, Affine]]) -> Item:
 
 
 def _may_join(statement: Statement) -> bool:
-    return statement.kind in (StatementKind.MAP, StatementKind.REDUCE) and statement.reduction != "in memory"
+    return statement.kind in (StatementKind.MAP, StatementKind.REDUCE)
 
 
-def _joins(item: Nest, statement: Statement, order: list[tuple[Var, Affine]], common: tuple[Var, ...]) -> bool:
+def _joins(
+    item: Nest, statement: Statement, order: list[tuple[Var, Affine]], common: tuple[Var, ...]
+) -> bool:
     var, extent = order[0]
     if item.extent != extent or item.reduction:
         return False
@@ -432,8 +376,11 @@ def _joins(item: Nest, statement: Statement, order: list[tuple[Var, Affine]], co
 def _hosts(member: Statement, statement: Statement, order: list[tuple[Var, Affine]]) -> bool:
     if member.kind is StatementKind.CONTRACT:
         # only an epilogue over exactly the result's space
-        return statement.kind is StatementKind.MAP and [e for _, e in order] == [e for _, e in loop_order(member)][-len(order) :]
-    return member.kind in (StatementKind.MAP, StatementKind.REDUCE) and member.reduction != "in memory"
+        return (
+            statement.kind is StatementKind.MAP
+            and [e for _, e in order] == [e for _, e in loop_order(member)][-len(order) :]
+        )
+    return member.kind in (StatementKind.MAP, StatementKind.REDUCE)
 
 
 def _related(member: Statement, statement: Statement) -> bool:
@@ -442,11 +389,19 @@ def _related(member: Statement, statement: Statement) -> bool:
     return member.buffer in mine or any(load.buffer in mine for load in member.loads())
 
 
-def _same_iteration(member: Statement, statement: Statement, var: Var, host: Var, common: tuple[Var, ...]) -> bool:
+def _same_iteration(
+    member: Statement, statement: Statement, var: Var, host: Var, common: tuple[Var, ...]
+) -> bool:
     """Whether all conflicts of the two happen at equal values of the loop that they would share."""
     for a, b in _conflicting(member, statement):
-        mapped = Access(b.buffer, b.address.substitute({var: Affine.of(host)}), b.itemsize,
-                        tuple(host if v is var else v for v in b.vars), b.extents, b.whole)
+        mapped = Access(
+            b.buffer,
+            b.address.substitute({var: Affine.of(host)}),
+            b.itemsize,
+            tuple(host if v is var else v for v in b.vars),
+            b.extents,
+            b.whole,
+        )
         if mapped.whole or a.whole or a.buffer is not b.buffer:
             return False
         ranges_a, ranges_b = _ranges(a), _ranges(mapped)
@@ -502,7 +457,12 @@ def _inside(access: Access, common: tuple[Var, ...]) -> Access:
         return access
     kept = [(v, e) for v, e in zip(access.vars, access.extents, strict=True) if v not in common]
     return Access(
-        access.buffer, access.address, access.itemsize, tuple(v for v, _ in kept), tuple(e for _, e in kept), access.whole
+        access.buffer,
+        access.address,
+        access.itemsize,
+        tuple(v for v, _ in kept),
+        tuple(e for _, e in kept),
+        access.whole,
     )
 
 

@@ -69,7 +69,12 @@ class LoweringState:
         known = self.buffers.get(storage)
         if known is None:
             nbytes = storage.nbytes
-            known = Buffer(storage.name, Space.ARENA, storage.dtype, nbytes if nbytes is not None and nbytes.is_const else None)
+            known = Buffer(
+                storage.name,
+                Space.ARENA,
+                storage.dtype,
+                nbytes if nbytes is not None and nbytes.is_const else None,
+            )
             self.buffers[storage] = known
             if known.nbytes is None:
                 self.sizes[known] = nbytes
@@ -118,9 +123,10 @@ class LoweringState:
     def load(self, tensor: TensorType, index: tuple[Affine, ...]) -> Load:
         return Load(self.buffer(tensor.storage), self.address(tensor, index), tensor.dtype)
 
-    def error(self, error: type[BaseException], message: str, op: Op | None, payload: tuple[DType, ...] = ()) -> ErrorRecord:
+    def error(
+        self, error: type[BaseException], message: str, op: Op | None, payload: tuple[DType, ...] = ()
+    ) -> ErrorRecord:
         loc: SourceLocation | None = op.loc if op is not None else None
         record = ErrorRecord(error, message, loc, payload)
         self.errors.append(record)
         return record
-

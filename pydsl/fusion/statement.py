@@ -17,7 +17,20 @@ from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Op
 from pydsl.ir.record import RECORDS, Cost
-from pydsl.loops.ir import Apply, Buffer, Const, DType, ErrorRecord, Expr, Index, Load, Product, Read, Var, substitute_index
+from pydsl.loops.ir import (
+    Apply,
+    Buffer,
+    Const,
+    DType,
+    ErrorRecord,
+    Expr,
+    Index,
+    Load,
+    Product,
+    Read,
+    Var,
+    substitute_index,
+)
 
 
 class StatementKind(enum.Enum):
@@ -55,6 +68,7 @@ class Statement:
     value: what is written (or the scalar's value, or the checked condition).
     predicate: MAP only: write only where it is true.
     reduction: the reduction's kind.
+    lane: REDUCE: the result dimension that runs inside the reduction, in strips; it has no loop of its own.
     scalar: SCALAR: the variable that is bound.
     error, payload: CHECK: what is raised.
     absorbed: the statements whose computation was inlined here (each with what it had absorbed before).
@@ -73,6 +87,7 @@ class Statement:
     value: Expr | None = None
     predicate: Expr | None = None
     reduction: str = ""
+    lane: Var | None = None
     scalar: Var | None = None
     error: ErrorRecord | None = None
     payload: tuple[Expr, ...] = ()
@@ -126,7 +141,9 @@ class Statement:
     def ranges(self) -> dict[Any, tuple[int | None, int | None]]:
         """Inclusive ranges of all iteration variables (open where the extent is not constant)."""
         extents = self.extents + self.reduce_extents
-        return {v: (0, e.const - 1 if e.is_const else None) for v, e in zip(self.all_vars, extents, strict=True)}
+        return {
+            v: (0, e.const - 1 if e.is_const else None) for v, e in zip(self.all_vars, extents, strict=True)
+        }
 
     def label(self) -> str:
         return self.name or (self.op.name if self.op is not None else self.kind.value)

@@ -2,8 +2,8 @@
 
 One :class:`LoopFunction` is what a backend compiles. It is imperative: variables may be mutable, statements run in
 order. Memory is addressed in bytes relative to a buffer with :class:`~pydsl.ir.affine.Affine` expressions whose symbols
-are :class:`Var` (int64); an index that is not affine is bound to a variable by :class:`Let` first. Distinct buffers never
-share memory, except ``POINTER`` buffers, which may point into any of their ``targets``.
+are :class:`Var` (int64); an index that is not affine is bound to a variable by :class:`Let` first. Distinct buffers
+never share memory, except ``POINTER`` buffers, which may point into any of their ``targets``.
 
 Scalar types are NumPy dtypes. A bool is a byte in memory and one bit in expressions.
 """
@@ -117,6 +117,7 @@ class Buffer:
     nbytes: size in bytes where known, for bounds checks of the interpreter and for LOCAL/ARENA.
     targets: for POINTER, what it may point into (HEAP buffers etc.).
     readonly: never stored to.
+    scratch: LOCAL: written before it is read within every iteration of the loops around its uses, so it carries nothing.
     fresh: ARG: a result that the entry has allocated; the caller sees it only when the function returns.
     slot_bias: ARG and GLOBAL: the buffer starts this many bytes before the address in its slot.
     """
@@ -133,6 +134,7 @@ class Buffer:
     alignment: int = 1
     slot_bias: int = 0
     fresh: bool = False
+    scratch: bool = False
     id: int = field(default_factory=_ids.__next__)
 
     def __repr__(self) -> str:

@@ -52,6 +52,7 @@ from pydsl.loops.ir import (
     Var,
     While,
 )
+from pydsl.loops.walk import walk
 
 
 def format_function(function: LoopFunction) -> str:
@@ -64,6 +65,13 @@ def format_statements(body: Sequence[Stmt]) -> str:
     printer = _Printer()
     printer.body(body)
     return "\n".join(printer.lines)
+
+
+def loop_names(function: LoopFunction) -> dict[For, str]:
+    """The loops of a function, in order, with the names that their variables have in its text."""
+    printer = _Printer()
+    printer.function(function)
+    return {stmt: printer.name(stmt.var) for stmt in walk(function.body) if isinstance(stmt, For)}
 
 
 def format_expression(expr: Expr) -> str:

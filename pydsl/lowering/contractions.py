@@ -86,7 +86,12 @@ def _classify(statement: Statement, loops: list[Dim]) -> _Shape | None:
     for var, extent in loops:
         in_a, in_b = a.offset.coeff(var) != 0, b.offset.coeff(var) != 0
         (batch if in_a == in_b else m if in_a else n).append((var, extent))
-    if n and b.offset.coeff(n[-1][0]) != b.dtype.itemsize and m and a.offset.coeff(m[-1][0]) == a.dtype.itemsize:
+    if (
+        n
+        and b.offset.coeff(n[-1][0]) != b.dtype.itemsize
+        and m
+        and a.offset.coeff(m[-1][0]) == a.dtype.itemsize
+    ):
         a, b, m, n = b, a, n, m
     k.sort(key=lambda d: -abs(a.offset.coeff(d[0])))
     return _Shape(batch, m, n, k, a, b)
@@ -201,5 +206,3 @@ def _reduction(statement: Statement, loops: list[Dim], epilogue: list[Stmt]) -> 
         finish = _around(loops[-1:], epilogue) if epilogue else []
         return _around(loops[:-1], [*clear, *add, *finish])
     return _around(loops, [*lower_reduction(statement), *epilogue])
-
-

@@ -20,6 +20,7 @@ from pydsl.fusion.access import reads
 from pydsl.fusion.build import build, copy_statement
 from pydsl.fusion.dead import remove_dead
 from pydsl.fusion.edges import Edge, edges
+from pydsl.fusion.elide import elide_copies
 from pydsl.fusion.forward import Forwarding
 from pydsl.fusion.intervals import simplify
 from pydsl.fusion.nests import Item, Nest, build_nests
@@ -214,7 +215,9 @@ class _FunctionLowering:
                         usage.top.add(storage)
                 if op.name == "return":
                     usage.returned.update(v.tensor.storage for v in op.operands if v.is_tensor)
-                    for storage in {v.tensor.storage for v in op.operands if v.is_tensor} & usage.primary.keys():
+                    for storage in {
+                        v.tensor.storage for v in op.operands if v.is_tensor
+                    } & usage.primary.keys():
                         whole = usage.primary[storage]
                         for part in (*whole.shape, *whole.strides):
                             for symbol in part.symbols():
@@ -275,7 +278,9 @@ class _FunctionLowering:
             if storage in usage.returned and storage in usage.top:
                 buffer.space = Space.RESULT
                 primary = usage.primary[storage]
-                self._result_storage(storage, buffer, primary, "entry" if static and primary.is_static else "kernel")
+                self._result_storage(
+                    storage, buffer, primary, "entry" if static and primary.is_static else "kernel"
+                )
             elif storage in usage.joined or not static:
                 buffer.space = Space.HEAP
             elif storage.nbytes is not None and storage.nbytes.value <= LOCAL_BYTES:
@@ -346,6 +351,7 @@ class _FunctionLowering:
             Forwarding(statements, local).run()
             statements = simplify(statements, local)
             statements = remove_dead(statements, local, live)
+            statements = elide_copies(statements, local)
         items = build_nests(statements, self.fuse)
         segment = Segment(ops, built, statements, items, local)
         self.segments.append(segment)
@@ -480,7 +486,9 @@ class _FunctionLowering:
                 body.extend(join.assign(self, region.terminator.operands))
             branches.append(body)
             self.allocated = before | {b for b in self.allocated if b.space is not Space.RESULT}
-        out.append(If(self.state.scalar(op.operands[0]), branches[0], branches[1] if len(branches) > 1 else []))
+        out.append(
+            If(self.state.scalar(op.operands[0]), branches[0], branches[1] if len(branches) > 1 else [])
+        )
         out.extend(join.finish(self))
         return out
 
@@ -677,7 +685,9 @@ def _reads_any(expr: Expr, variables: set[Var]) -> bool:
 class _LoopFrame:
     """The carried values of a loop: block arguments inside, results after it."""
 
-    def __init__(self, lowering: _FunctionLowering, carried: Sequence[Value], results: Sequence[Value]) -> None:
+    def __init__(
+        self, lowering: _FunctionLowering, carried: Sequence[Value], results: Sequence[Value]
+    ) -> None:
         self.carried = _Join(lowering, carried)
         self.results = list(results)
         self.exit_join = _Join(lowering, results)

@@ -30,6 +30,7 @@ from pydsl.loops.ir import (
 )
 from pydsl.lowering.contractions import lower_contraction
 from pydsl.lowering.reductions import lower_argument, lower_reduction
+from pydsl.lowering.strips import lower_strips
 
 BOOL = np.dtype(np.bool_)
 
@@ -40,7 +41,9 @@ def lower_item(item: Nest | Statement, state: LoweringState) -> list[Stmt]:
         contraction = _contraction_nest(item)
         if contraction is not None:
             statement, loops, epilogue = contraction
-            return lower_contraction(statement, loops, [s for e in epilogue for s in lower_statement(e, state)])
+            return lower_contraction(
+                statement, loops, [s for e in epilogue for s in lower_statement(e, state)]
+            )
         body: list[Stmt] = []
         for inner in item.body:
             body.extend(lower_item(inner, state))
@@ -78,8 +81,8 @@ def lower_statement(statement: Statement, state: LoweringState) -> list[Stmt]:
             return _check(statement, state)
         case StatementKind.MAP | StatementKind.SCATTER:
             return _write(statement)
-        case StatementKind.REDUCE if statement.reduction == "in memory":
-            return _write(statement)
+        case StatementKind.REDUCE if statement.lane is not None:
+            return lower_strips(statement)
         case StatementKind.REDUCE if statement.reduction in ("argmax", "argmin"):
             return lower_argument(statement)
         case StatementKind.REDUCE:
@@ -152,7 +155,9 @@ def _check(statement: Statement, state: LoweringState) -> list[Stmt]:
     ]
 
 
-def surround(loops: Sequence[tuple[Var, Affine]], body: list[Stmt], kind: LoopKind = LoopKind.SERIAL) -> list[Stmt]:
+def surround(
+    loops: Sequence[tuple[Var, Affine]], body: list[Stmt], kind: LoopKind = LoopKind.SERIAL
+) -> list[Stmt]:
     """Loops around a body, outermost first."""
     for var, extent in reversed(loops):
         body = [For(var, Affine.of(0), extent, body, kind)]

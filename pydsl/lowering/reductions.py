@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pydsl.fusion.nests import combine, identity
+from pydsl.fusion.reduction import combine, identity
 from pydsl.fusion.state import INT64
 from pydsl.fusion.statement import IndexedLoad, Statement, rewrite, substitute
 from pydsl.ir.affine import Affine
@@ -58,11 +58,12 @@ def _loops(dims: list[Dim], body: list[Stmt]) -> list[Stmt]:
 
 
 def _step(acc: Var, value: Expr, reduction: str, **flags: bool) -> list[Stmt]:
-    before, plain_value = _plain(value)
+    before, plain_value = plain(value)
     return [*before, Assign(acc, combine(reduction, Read(acc), plain_value, **flags))]
 
 
-def _plain(expr: Expr) -> tuple[list[Stmt], Expr]:
+def plain(expr: Expr) -> tuple[list[Stmt], Expr]:
+    """An expression without indexed loads: their indices are bound to variables before."""
     before: list[Stmt] = []
 
     def leaf(node: Expr) -> Expr | None:
@@ -70,7 +71,7 @@ def _plain(expr: Expr) -> tuple[list[Stmt], Expr]:
             return None
         offset = node.offset
         for index, stride in node.terms:
-            more, value = _plain(index)
+            more, value = plain(index)
             var = Var("at", INT64)
             before.extend([*more, Let(var, value)])
             offset = offset + Affine.of(var) * stride
@@ -85,7 +86,7 @@ def _float_sum(statement: Statement, dims: list[Dim]) -> tuple[list[Stmt], Expr]
     working = F32 if dtype.itemsize == 2 else dtype
     value = statement.value if working == dtype else Apply("cast", (statement.value,), working)
     if not dims:
-        before, only = _plain(value)
+        before, only = plain(value)
         return before, _narrow(only, dtype)
     *outer, (inner, extent) = dims
     if not outer and extent.is_const and extent.value <= CHUNK:
@@ -115,13 +116,22 @@ def _chunks(inner: Var, extent: Affine, value: Expr, working: np.dtype[Any], tot
         whole = Affine.of(chunks)
         rest = extent - whole * CHUNK
     chunk = Var("chunk", INT64, (0, None))
-    out.append(For(chunk, Affine.of(0), whole, _run(inner, Affine.of(chunk) * CHUNK, Affine.of(CHUNK), value, working, total)))
+    out.append(
+        For(
+            chunk,
+            Affine.of(0),
+            whole,
+            _run(inner, Affine.of(chunk) * CHUNK, Affine.of(CHUNK), value, working, total),
+        )
+    )
     if not (rest.is_const and rest.value == 0):
         out.extend(_run(inner, whole * CHUNK, rest, value, working, total))
     return out
 
 
-def _run(inner: Var, start: Affine, length: Affine, value: Expr, working: np.dtype[Any], total: _Total) -> list[Stmt]:
+def _run(
+    inner: Var, start: Affine, length: Affine, value: Expr, working: np.dtype[Any], total: _Total
+) -> list[Stmt]:
     lane = Var(inner.name, INT64, (0, CHUNK - 1))
     part = Var("part", working)
     shifted = substitute(value, {inner: start + Affine.of(lane)})
@@ -154,7 +164,10 @@ class _Total:
         dtype = self.dtype
         x, s, t = Var("x", dtype), Var("s", dtype), Var("t", dtype)
         big = Apply("greater_equal", (_abs(Read(s)), _abs(Read(x))), BOOL)
-        hi, lo = Apply("select", (big, Read(s), Read(x)), dtype), Apply("select", (big, Read(x), Read(s)), dtype)
+        hi, lo = (
+            Apply("select", (big, Read(s), Read(x)), dtype),
+            Apply("select", (big, Read(x), Read(s)), dtype),
+        )
         error = Apply("add", (Apply("subtract", (hi, Read(t)), dtype), lo), dtype)
         return [
             Let(x, part),
@@ -177,21 +190,25 @@ def _abs(expr: Expr) -> Expr:
     return Apply("absolute", (expr,), expr.dtype)
 
 
+def beats(reduction: str, candidate: Expr, best: Expr) -> Expr:
+    """Whether a later element replaces the best one so far in argmax or argmin."""
+    better: Expr = Apply("greater" if reduction == "argmax" else "less", (candidate, best), BOOL)
+    if candidate.dtype.kind != "f":
+        return better
+    number = Apply("logical_not", (Apply("isnan", (best,), BOOL),), BOOL)
+    better = Apply("logical_or", (better, Apply("isnan", (candidate,), BOOL)), BOOL)
+    return Apply("logical_and", (better, number), BOOL)
+
+
 def lower_argument(statement: Statement) -> list[Stmt]:
     """argmax and argmin: the first extreme element; the first NaN wins over everything."""
     assert statement.value is not None and statement.buffer is not None
     (var,), (extent,) = statement.reduce_vars, statement.reduce_extents
     dtype = statement.value.dtype
-    before, first = _plain(substitute(statement.value, {var: Affine.of(0)}))
+    before, first = plain(substitute(statement.value, {var: Affine.of(0)}))
     best, at, candidate = Var("best", dtype), Var("best_at", INT64), Var("candidate", dtype)
-    inside, value = _plain(substitute(statement.value, {var: Affine.of(var) + 1}))
-    better_op = "greater" if statement.reduction == "argmax" else "less"
-    better: Expr = Apply(better_op, (Read(candidate), Read(best)), BOOL)
-    if dtype.kind == "f":
-        new_nan = Apply("isnan", (Read(candidate),), BOOL)
-        old_number = Apply("logical_not", (Apply("isnan", (Read(best),), BOOL),), BOOL)
-        better = Apply("logical_or", (better, Apply("logical_and", (new_nan, old_number), BOOL)), BOOL)
-        better = Apply("logical_and", (better, old_number), BOOL)
+    inside, value = plain(substitute(statement.value, {var: Affine.of(var) + 1}))
+    better = beats(statement.reduction, Read(candidate), Read(best))
     flag = Var("better", BOOL)
     step: list[Stmt] = [
         *inside,

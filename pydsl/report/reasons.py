@@ -110,8 +110,8 @@ def _special(statement: Statement) -> str:
         return "is a product, which only element-wise work on its result joins"
     if statement.kind is StatementKind.SCATTER:
         return "stores at loaded indices, whose order has to stay"
-    if statement.reduction == "in memory":
-        return "reduces along outer axes, row by row into memory"
+    if statement.lane is not None:
+        return "reduces along outer axes, in strips of its own"
     if statement.kind is StatementKind.CHECK:
         return "checks all its elements before anything else may happen"
     return ""

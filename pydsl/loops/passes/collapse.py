@@ -23,11 +23,12 @@ def collapse(body: list[Stmt]) -> list[Stmt]:
         for inner in blocks(stmt):
             collapse(inner)
         if isinstance(stmt, For):
-            body[position] = _collapsed(stmt)
+            body[position] = collapsed(stmt)
     return body
 
 
-def _collapsed(outer: For) -> For:
+def collapsed(outer: For) -> For:
+    """A loop made one with those perfectly nested inside of it, as far as they fit; itself if there are none."""
     while len(outer.body) == 1 and isinstance(outer.body[0], For):
         inner = outer.body[0]
         if not _fits(outer, inner):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pydsl.loops.cost import estimate
@@ -21,25 +22,28 @@ class ScheduleReport:
     serial: list[str] = field(default_factory=list)
 
 
-def schedule(body: list[Stmt], threads: int) -> ScheduleReport:
+def schedule(body: list[Stmt], threads: int, touched: Collection[For] = ()) -> ScheduleReport:
     """Marks loops in place.
 
     Parameters
     ----------
     threads: number of threads that parallel loops would have; 1 leaves all loops on one.
+    touched: loops that the user scheduled: the nests they are in are given no threads.
     """
     report = ScheduleReport()
     for stmt in body:
-        _schedule(stmt, threads, report)
+        _schedule(stmt, threads, report, touched)
     return report
 
 
-def _schedule(stmt: Stmt, threads: int, report: ScheduleReport) -> None:
+def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collection[For]) -> None:
     if isinstance(stmt, For):
+        if touched and threads > 1 and any(inner in touched for inner in walk([stmt])):
+            threads = 1
         stmt.independent = independent(stmt)
         if threads > 1 and _parallel(stmt, threads, report):
             for inner in stmt.body:
-                _schedule(inner, 1, report)
+                _schedule(inner, 1, report, touched)
             return
         if not any(isinstance(s, For) for s in walk(stmt.body)):
             if stmt.independent and stmt.kind is LoopKind.SERIAL:
@@ -47,7 +51,7 @@ def _schedule(stmt: Stmt, threads: int, report: ScheduleReport) -> None:
             return
     for block in blocks(stmt):
         for inner in block:
-            _schedule(inner, threads, report)
+            _schedule(inner, threads, report, touched)
 
 
 def _parallel(loop: For, threads: int, report: ScheduleReport) -> bool:

@@ -25,12 +25,13 @@ from pydsl.loops.ir import (
     SetPointer,
     Space,
     Stmt,
+    Store,
     StoreSlot,
     Var,
     While,
 )
 from pydsl.loops.schedule.uses import Use, Uses
-from pydsl.loops.walk import blocks, expressions, subexpressions, walk
+from pydsl.loops.walk import blocks, expressions, loads, subexpressions, walk
 
 ALIASED = "it may be the same memory as another array"
 
@@ -107,12 +108,24 @@ def carried(loop: For) -> Iterator[Carried]:
         yield Carried(None, f"{uses.opaque} inside")
         return
     for pair in pairs(uses, (loop.var,)):
+        if pair.src.buffer.scratch and pair.src.buffer is pair.dst.buffer and private(pair.src.buffer, loop):
+            continue
         found = pair.dependence
         if found is None:
             yield Carried(pair.src.buffer, ALIASED)
         elif not found.only_same_iteration:
             later = any(signs[0] > 0 for signs in found.directions())
             yield Carried(pair.src.buffer, _kind(pair, later), found)
+
+
+def private(scratch: Buffer, loop: For) -> bool:
+    """Whether each iteration begins by writing a scratch buffer: what it holds then never comes from another one."""
+    for stmt in walk(loop.body):
+        if any(load.buffer is scratch for load in loads(stmt)):
+            return False
+        if isinstance(stmt, Store) and stmt.buffer is scratch:
+            return True
+    return False
 
 
 def _kind(pair: Pair, later: bool) -> str:
