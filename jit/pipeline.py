@@ -39,6 +39,7 @@ from pydsl.loops.passes.products import bind_products
 from pydsl.loops.passes.scalar_replacement import scalar_replacement
 from pydsl.loops.passes.unroll import unroll_short
 from pydsl.loops.schedule.auto import ScheduleReport, schedule
+from pydsl.loops.schedule.user import apply_schedule
 from pydsl.lowering.function import Lowered, lower_function
 from pydsl.lowering.memory import MemoryPlan, plan_memory
 from pydsl.transforms.dce import eliminate_dead_code
@@ -144,7 +145,9 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     lowered: Lowered = stage("lower", lower_function, function)
     loops = lowered.function
     stage("simplify", simplify, lowered)
-    report: ScheduleReport = stage("schedule", schedule, loops.body, thread_count())
+    touched = stage("schedule", apply_schedule, request.options.schedule, loops)
+    stage("simplify", bind, loops)
+    report: ScheduleReport = stage("schedule", schedule, loops.body, thread_count(), touched)
     plan: MemoryPlan = stage("memory", place_buffers, loops)
     loops.cost_ns = estimate(loops.body)
     text: str = stage("emit", emit_kernel, loops, host_target())
@@ -160,8 +163,12 @@ def simplify(lowered: Lowered) -> None:
     body = unroll_short(body)
     body = scalar_replacement(body)
     temporaries = {b for segment in lowered.segments for b in segment.local}
-    body = remove_unread(body, temporaries)
-    loops.body = bind_products(body, [var for var, _ in loops.scalars])
+    loops.body = remove_unread(body, temporaries)
+
+
+def bind(loops: LoopFunction) -> None:
+    """Computes what addresses need."""
+    loops.body = bind_products(loops.body, [var for var, _ in loops.scalars])
 
 
 def place_buffers(loops: LoopFunction) -> MemoryPlan:

@@ -117,7 +117,7 @@ class Buffer:
     nbytes: size in bytes where known, for bounds checks of the interpreter and for LOCAL/ARENA.
     targets: for POINTER, what it may point into (HEAP buffers etc.).
     readonly: never stored to.
-    scratch: LOCAL: written before it is read within every iteration of the loops around its uses, so it carries nothing.
+    scratch: LOCAL: written before it is read in every iteration of the loops around its uses: it carries nothing.
     fresh: ARG: a result that the entry has allocated; the caller sees it only when the function returns.
     slot_bias: ARG and GLOBAL: the buffer starts this many bytes before the address in its slot.
     """

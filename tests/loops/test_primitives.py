@@ -257,6 +257,21 @@ def test_blocks_may_run_on_threads() -> None:
     check([nest(8, 10, body=transpose)], after)
 
 
+def test_blocks_that_do_not_fit_may_run_on_threads() -> None:
+    """That rows of blocks are apart is known from the rows."""
+    after = tile(nest(8, 10, body=transpose), (3, 4))
+    check([nest(8, 10, body=transpose)], [parallel(only(after))])
+
+    def body(i: Var, j: Var) -> list[Stmt]:
+        at = 80 * sym(i) + 8 * sym(j)
+        return [store(B, at + 80, add(mul(load(B, at), const(0.5)), load(A, at)))]
+
+    blocks = tile(nest(8, 10, body=body), (3, 4))
+    assert [x.independent for x in loops_of(blocks)] == [False, True, False, True]
+    with pytest.raises(ScheduleError, match="depend on each other"):
+        parallel(only(blocks))
+
+
 def test_tile_refuses_mixed_directions() -> None:
     def body(i: Var, j: Var) -> list[Stmt]:
         at = 80 * sym(i) + 8 * sym(j)

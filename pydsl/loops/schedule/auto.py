@@ -40,7 +40,7 @@ def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collect
     if isinstance(stmt, For):
         if touched and threads > 1 and any(inner in touched for inner in walk([stmt])):
             threads = 1
-        stmt.independent = independent(stmt)
+        stmt.independent = stmt.independent or independent(stmt)
         if threads > 1 and _parallel(stmt, threads, report):
             for inner in stmt.body:
                 _schedule(inner, 1, report, touched)

@@ -29,6 +29,8 @@ MAX_UNROLLED = 256
 
 
 def _require_independent(primitive: str, loop: For) -> None:
+    if loop.independent:  # known from the loop that it was made of
+        return
     if leaves(loop):
         raise refuse(primitive, loop, "an iteration may end the loop")
     for var in carried_scalars(loop):

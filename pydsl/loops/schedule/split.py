@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import INT64, Apply, Const, For, Index, Let, LoopKind, Stmt, Var
-from pydsl.loops.schedule.dependences import leaves, skips
+from pydsl.loops.schedule.dependences import independent, leaves, skips
 from pydsl.loops.schedule.legality import refuse
 from pydsl.loops.substitute import substituted
 
@@ -56,16 +56,10 @@ def split(loop: For, factor: int, names: tuple[str, str] | None = None) -> list[
     position = loop.start + Affine.of(outer) * factor + Affine.of(inner)
     body = substituted(loop.body, {loop.var: position})
     zero = Affine.of(0)
-    main = For(
-        outer,
-        zero,
-        whole,
-        [For(inner, zero, Affine.of(factor), body, label=loop.label, loc=loop.loc, kernel=loop.kernel)],
-        label=loop.label,
-        loc=loop.loc,
-        kernel=loop.kernel,
-    )
-    rest = replace(loop, start=loop.start + whole * factor, independent=False)
+    inside = replace(loop, var=inner, start=zero, stop=Affine.of(factor), body=body)
+    main = replace(loop, var=outer, start=zero, stop=whole, body=[inside])
+    main.independent = inside.independent = independent(loop)
+    rest = replace(loop, start=loop.start + whole * factor)
     if extent.is_const:
         return [part for part in (main, rest) if (part.stop - part.start).value > 0]
     return [*before, main, rest]

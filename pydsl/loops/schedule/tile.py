@@ -20,6 +20,7 @@ from dataclasses import replace
 
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import INT64, Apply, Const, For, Index, Let, Stmt, Var
+from pydsl.loops.schedule.dependences import Pair
 from pydsl.loops.schedule.legality import band, movable, refuse
 from pydsl.loops.substitute import substituted
 
@@ -38,33 +39,41 @@ def tile(outer: For, sizes: Sequence[int]) -> list[Stmt]:
     loops = band("tile", outer, len(sizes))
     if min(sizes) < 1:
         raise refuse("tile", loops, f"a size of {min(sizes)} is less than 1")
-    for pair in movable("tile", loops):
+    found = movable("tile", loops)
+    for pair in found:
         if pair.dependence is None:
             raise refuse("tile", loops, f"blocks would turn around {pair}")
         for signs in pair.dependence.directions():
             if min(signs) < 0 < max(signs):
                 raise refuse("tile", loops, f"blocks would turn around {pair}")
+    free = [not any(_moves(pair, place) for pair in found) for place in range(len(loops))]
     before: list[Stmt] = []
     lengths: list[Stmt] = []
-    blocks: list[tuple[For, Var, Affine]] = []
+    blocks: list[For] = []
     inside: list[For] = []
     position: dict[Var, Affine] = {}
-    for loop, size in zip(loops, sizes, strict=True):
+    for loop, size, independent in zip(loops, sizes, free, strict=True):
         count = _count(loop, size, before)
         block = Var(f"{loop.var.name}_t", INT64, (0, count.value - 1 if count.is_const else None))
-        blocks.append((loop, block, count))
+        blocks.append(replace(loop, var=block, start=Affine.of(0), stop=count, independent=independent))
         first = loop.start + Affine.of(block) * size
         var = Var(loop.var.name, INT64, (0, size - 1))
         position[loop.var] = first + Affine.of(var)
         stop = _length(loop, first, size, lengths)
-        inside.append(replace(loop, var=var, start=Affine.of(0), stop=stop, independent=False))
+        inside.append(replace(loop, var=var, start=Affine.of(0), stop=stop, independent=independent))
     body = substituted(loops[-1].body, position)
     for loop in reversed(inside):
         body = [replace(loop, body=body)]
     body = [*lengths, *body]
-    for loop, block, count in reversed(blocks):
-        body = [For(block, Affine.of(0), count, body, label=loop.label, loc=loop.loc, kernel=loop.kernel)]
+    for loop in reversed(blocks):
+        body = [replace(loop, body=body)]
     return [*before, *body]
+
+
+def _moves(pair: Pair, place: int) -> bool:
+    """Whether a dependence has a distance in one of the loops."""
+    assert pair.dependence is not None
+    return any(box[place] != (0, 0) for box in pair.dependence.boxes)
 
 
 def _count(loop: For, size: int, before: list[Stmt]) -> Affine:

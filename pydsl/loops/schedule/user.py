@@ -7,8 +7,8 @@
 
 A loop is named as `inspect("loops")` prints it before the first step that touches it, or by the line of the user's
 `for`. New loops have new names: ``split`` appends ``_o`` and ``_i``, ``tile`` names the loops over blocks with ``_t``.
-Every step is checked against the dependences (`ScheduleError`). In nests that a schedule touches, the automatic schedule
-only marks innermost loops as vectors.
+Every step is checked against the dependences (`ScheduleError`). In nests that a schedule touches, the automatic
+schedule only marks innermost loops as vectors.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ def _find(function: LoopFunction, step: Step) -> tuple[list[Stmt], int]:
         raise ScheduleError(step.primitive, about, reason)
     place = _place(function.body, found[0])
     assert place is not None
+    found[0].var.name = names[found[0]]  # what becomes of the loop is named after what the user called it
     return place
 
 
