@@ -6,6 +6,9 @@ of a kernel whose loops are vectorised anyway, and unrolls short loops before it
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import sys
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -13,6 +16,7 @@ import llvmlite.binding as llvm
 from pydsl.jit.cpu import blas, libmvec, threads
 from pydsl.jit.llvm.gemm import GEMM_PREFIX
 from pydsl.jit.llvm.parallel import BODY_PREFIX
+from pydsl.jit.runtime import table
 
 
 def optimize(module: Any, machine: Any) -> None:
@@ -30,8 +34,15 @@ def optimize(module: Any, machine: Any) -> None:
 def provide_libraries(module: Any) -> None:
     """Load what the functions of a module call at run time and cannot be linked: vector math, threads, GEMM."""
     libmvec.load()
+    _provide_huge_pages()
     names = [function.name for function in module.functions]
     if any(name.startswith(BODY_PREFIX) for name in names):
         threads.install()
     if any(name.startswith(GEMM_PREFIX) for name in names):
         blas.install()
+
+
+@functools.cache
+def _provide_huge_pages() -> None:
+    if sys.platform.startswith("linux"):
+        table.provide("madvise", ctypes.cast(ctypes.CDLL(None).madvise, ctypes.c_void_p).value or 0)

@@ -5,10 +5,10 @@
     set_threads(n)        changes it
 
 Why not libgomp: the end of an OpenMP region waits for every thread of the team, also for those that the system has not
-started yet. On a machine with other work that is a time slice (8 ms were seen for loops of 0.1 ms). Here the caller takes
-chunks like everybody else, and in the end waits only for threads that are inside a chunk; who wakes up later finds the
-job closed and sleeps on. Threads are made when they are first needed, also in a forked child, which has none of its
-parent's. A wake-up costs the caller one system call, and none while the threads still spin after the last loop.
+started yet. On a machine with other work that is a time slice (8 ms were seen for loops of 0.1 ms). Here the caller
+takes chunks like everybody else, and in the end waits only for threads that are inside a chunk; who wakes up later
+finds the job closed and sleeps on. Threads are made when they are first needed, also in a forked child, which has none
+of its parent's. A wake-up costs the caller one system call, and none while the threads still spin after the last loop.
 """
 
 from __future__ import annotations

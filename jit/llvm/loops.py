@@ -14,7 +14,8 @@ from typing import TypeAlias
 from pydsl.ir.affine import Affine
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.scalars import single
-from pydsl.loops.ir import For, If, LoopKind, Stmt, Var, While
+from pydsl.loops.ir import Apply, Buffer, For, If, LoopKind, Stmt, Store, Var, While
+from pydsl.loops.walk import expressions, subexpressions
 
 EmitBody: TypeAlias = Callable[[Frame, Sequence[Stmt]], None]
 """Writes a list of statements."""
@@ -121,7 +122,25 @@ _FEW = 6
 def _properties(frame: Frame, loop: For) -> list[str]:
     """The pipeline unrolls only what asks for it: loops of the kind UNROLL, and tiny ones."""
     extent = loop.stop - loop.start
+    innermost = not any(isinstance(s, For | While | If) for s in loop.body)
     tiny = extent.is_const and extent.value <= _SHORT and len(loop.body) <= _FEW
-    if loop.kind is LoopKind.UNROLL or (tiny and not any(isinstance(s, For | While | If) for s in loop.body)):
+    if loop.kind is LoopKind.UNROLL or (tiny and innermost):
         return [frame.unit.module.node('!"llvm.loop.unroll.full"')]
+    if innermost and _only_scatters(loop):
+        return [frame.unit.module.node('!"llvm.loop.vectorize.enable", i1 false')]
     return []
+
+
+def _only_scatters(loop: For) -> bool:
+    """Whether a loop does little more than store with gaps: a vector scatter is slower than its stores one by one."""
+    groups: dict[tuple[Buffer, int], int] = {}
+    for stmt in loop.body:
+        if isinstance(stmt, Store):
+            stride = abs(stmt.offset.coeff(loop.var))
+            key = (stmt.buffer, stride)
+            groups[key] = groups.get(key, 0) + stmt.value.dtype.itemsize
+    scattered = [key for key, nbytes in groups.items() if key[1] > nbytes]
+    if not scattered:
+        return False
+    work = sum(isinstance(e, Apply) for s in loop.body for top in expressions(s) for e in subexpressions(top))
+    return work <= 2 * sum(isinstance(stmt, Store) for stmt in loop.body)

@@ -20,7 +20,7 @@ from pydsl.loops.ir import For, Stmt
 
 WriteFunction: TypeAlias = Callable[[Frame, Storage, Sequence[Stmt]], None]
 
-CHUNKS_PER_THREAD = 4
+CHUNKS_PER_THREAD = 8
 
 BODY_PREFIX = "pydsl.parallel."
 """The functions of parallel loops have names that begin so."""

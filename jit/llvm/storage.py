@@ -24,6 +24,7 @@ class Storage:
     def __init__(self, frame: Frame, status: str) -> None:
         self.frame = frame
         self.status = status
+        self._arena = ""
         self._owners: dict[Buffer, str] = {}
         self._bases: dict[Buffer, str] = {}
         text = frame.text
@@ -108,9 +109,8 @@ class Storage:
         text = frame.text
         cell = text.entry_op("alloca ptr")
         text.entry_do(f"store ptr null, ptr {cell}")
-        arena = Buffer("arena", Space.HEAP, frame.unit.function.buffers[0].dtype)
-        self._owners[arena] = cell
-        data = runtime.allocate(text, frame.rt, str(nbytes))
+        self._arena = cell
+        data = runtime.take_arena(text, frame.rt, str(nbytes))
         text.do(f"store ptr {data}, ptr {cell}")
         self._stop_if_null(data, report=True)
         for buffer in frame.unit.function.buffers:
@@ -137,7 +137,9 @@ class Storage:
         text.start(fine)
 
     def free_all(self) -> None:
-        """Release every block that is held."""
+        """Release every block that is held, and the arena."""
         text = self.frame.text
+        if self._arena:
+            runtime.give_arena(text, self.frame.rt, text.op(f"load ptr, ptr {self._arena}"))
         for cell in self._owners.values():
             runtime.release(text, self.frame.rt, text.op(f"load ptr, ptr {cell}"))

@@ -109,6 +109,9 @@ _RUNTIME_FUNCTIONS: tuple[str, ...] = ("alloc", "finish", "raise", "same_dtype")
 _BACKEND_FUNCTIONS: tuple[str, ...] = (
     "parallel_state",
     "parallel",
+    "arena_0",
+    "arena_1",
+    "madvise",
     "cblas_sgemm",
     "cblas_dgemm",
     "cblas_cgemm",

@@ -57,6 +57,7 @@ class Counting:
         self.words = (ctypes.c_uint64 * 256)(
             *(ctypes.c_uint64.from_address(table.address + 8 * k).value for k in range(256))
         )
+        self.words[index("arena_0")] = self.words[index("arena_1")] = 0
         self.live: set[int] = set()
         self.made = 0
         libc = ctypes.CDLL(None)
@@ -84,6 +85,11 @@ class Counting:
         names = ("aligned_alloc",) if fail_from is not None else ("aligned_alloc", "free")
         for name, callback in zip(names, self.keep):
             self.words[index(name)] = ctypes.cast(callback, ctypes.c_void_p).value or 0
+
+    def leaked(self) -> set[int]:
+        """Blocks that are live, without the arenas that are kept for the next call."""
+        kept = {int(self.words[index(name)]) - 64 for name in ("arena_0", "arena_1")}
+        return self.live - kept
 
     def run(self, made: object, *values: object) -> int:
         native = made if isinstance(made, Native) else Native(made)  # type: ignore[arg-type]
@@ -134,7 +140,7 @@ def test_every_exit_frees(value: int) -> None:
     counting = Counting()
     for data, status in (([1, 1, 1], 0), ([1, -1, 1], -1), ([1, 0, 1], 4)):
         assert counting.run(made, np.array(data) * np.array(1)) == status
-        assert not counting.live
+        assert not counting.leaked() and len(counting.live) == 1
 
 
 def test_a_pointer_keeps_its_block_alive() -> None:
@@ -213,6 +219,16 @@ def test_arena_buffers_that_share_bytes_keep_their_order() -> None:
         arena=800,
     )
     both(made, np.arange(100.0), np.zeros(100))
+
+
+def test_arenas_are_kept_for_the_next_call() -> None:
+    """Two at most, and a larger one replaces those that are too small."""
+    counting = Counting()
+    for size, made_so_far in ((1000, 1), (500, 1), (2000, 2), (2000, 2), (100, 2)):
+        temporary = Buffer("t", Space.ARENA, F8, nbytes=af(80), arena_offset=0)
+        made = function([fill(temporary, 10, const(1.0)), Return(0)], [temporary], arena=size)
+        assert counting.run(made) == 0
+        assert counting.made == made_so_far and not counting.leaked()
 
 
 def test_local_and_constant_buffers() -> None:
