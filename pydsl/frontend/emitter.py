@@ -47,6 +47,7 @@ class Emitter:
         self.unchecked = False
         self._enclosing: list[Block] = []
         self._memo: dict[Hashable, tuple[Block, Any]] = {}
+        self._writes: dict[Storage, int] = {}
         self._globals: dict[int, tuple[Any, Storage]] = {}
 
     @contextmanager
@@ -73,6 +74,8 @@ class Emitter:
         """Append one operation."""
         op = Op(record, list(operands), [Value(type_) for type_ in results], attrs, list(regions), self.loc)
         self.block.ops.append(op)
+        for position in record.writes:
+            self._note_write(operands[position].tensor.storage)
         return op
 
     def value(
@@ -87,6 +90,31 @@ class Emitter:
         value = Value(result, "", bounds)
         self.block.ops.append(Op(record, list(operands), [value], attrs, [], self.loc))
         return value
+
+    def _note_write(self, storage: Storage) -> None:
+        for root in storage.roots():
+            self._writes[root] = self._writes.get(root, 0) + 1
+
+    def remember_elements(self, key: Hashable, tensor: Value, fact: Any) -> None:
+        """Note a fact about the elements of a tensor; it holds in this block until its memory is written."""
+        self._memo[(key, tensor)] = (self.block, (fact, self._version(tensor)))
+
+    def recall_elements(self, key: Hashable, tensor: Value) -> Any:
+        """A fact noted by :meth:`remember_elements` that still holds, else None.
+
+        A loop around may have written the memory in an earlier turn: what was noted outside of this block does not
+        count, constants excepted.
+        """
+        found = self._memo.get((key, tensor))
+        if found is None:
+            return None
+        block, (fact, version) = found
+        if tensor.tensor.storage.origin is Origin.CONST:
+            return fact
+        return fact if block is self.block and version == self._version(tensor) else None
+
+    def _version(self, tensor: Value) -> tuple[int, ...]:
+        return tuple([self._writes.get(root, 0) for root in tensor.tensor.storage.roots()])
 
     def remember(self, key: Hashable, result: Any) -> Any:
         """Note a result for :meth:`recall`; only for what depends on nothing but the key."""

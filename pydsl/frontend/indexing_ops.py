@@ -26,10 +26,12 @@ class Indexing(Elementwise):
     # --- indices --------------------------------------------------------------------------------------------
 
     def mark_in_range(self, index: Value, size: Affine) -> Value:
-        """Note that every element of an index tensor lies in ``[0, size)``."""
-        high = self.index_bounds(size)[1]
-        index.bounds = (0, None if high is None else high - 1)
-        self.remember(("in-range", index), size)
+        """Note that every element of an index tensor (or an integer scalar) lies in ``[0, size)``."""
+        if index.is_tensor:
+            self.remember_elements("in range", index, size)
+        else:
+            high = self.index_bounds(size)[1]
+            index.bounds = (0, None if high is None else high - 1)
         return index
 
     def checked_index(self, index: Operand, size: Affine, axis: int) -> Value:
@@ -39,14 +41,12 @@ class Indexing(Elementwise):
             raise NumpyError(IndexError, "arrays used as indices must be of integer (or boolean) type")
         if value.type.dtype == dtypes.UINT64 and value.is_tensor:
             value = self.cast(value, dtypes.INT64)  # as NumPy does first: large ones become negative
-        known = self.recall(("in-range", value))
-        if known is None or known != size:
+        if not value.is_tensor:
             self.emit(CHECK_BOUNDS, (value,), size=size, axis=axis)
-        if value.type.dtype == dtypes.INT64:
-            return value
-        converted = self.cast(value, dtypes.INT64)
-        converted.bounds = value.bounds
-        return converted
+        elif size not in (self.recall_elements("in range", value), self.recall_elements("checked", value)):
+            self.emit(CHECK_BOUNDS, (value,), size=size, axis=axis)
+            self.remember_elements("checked", value, size)
+        return self.cast(value, dtypes.INT64)
 
     def _static_index(self, index: Operand, size: Affine, axis: int) -> Value:
         """An index known at compile time; lists that hold dynamic values become tensors."""
@@ -80,15 +80,7 @@ class Indexing(Elementwise):
         message = "shape mismatch: indexing arrays could not be broadcast together with shapes "
         message += " ".join(rules.shape_text(s) for s in shapes) + " "
         shape = self.broadcast_shape(shapes, message)
-        return [
-            self._kept_range(v, self.broadcast_to(v if v.is_tensor else self.scalar_tensor(v), shape))
-            for v in values
-        ]
-
-    @staticmethod
-    def _kept_range(value: Value, spread: Value) -> Value:
-        spread.bounds = value.bounds
-        return spread
+        return [self.broadcast_to(v if v.is_tensor else self.scalar_tensor(v), shape) for v in values]
 
     # --- loads and stores -----------------------------------------------------------------------------------
 

@@ -31,10 +31,21 @@ class Tensors(Scalars):
         axis_order: axes from slowest to fastest (default: C order).
         """
         dims = tuple(shape)
-        order = range(len(dims)) if axis_order is None else axis_order
-        strides = rules.ordered_strides(dims, dtype.itemsize, order, self.mul_index)
-        storage = self.new_storage(dtype, self.product_index(dims) * dtype.itemsize)
-        return TensorType(dtype, dims, strides, rules.ZERO, storage)
+        rank = len(dims)
+        strides = [rules.ZERO] * rank
+        step = Affine.of(dtype.itemsize)
+        empty = False
+        for axis in range(rank - 1, -1, -1) if axis_order is None else reversed(axis_order):
+            strides[axis] = step
+            dim = dims[axis]
+            if not dim.is_const:
+                step = self.mul_index(dim, step)
+            elif dim.const > 1:
+                step = step * dim.const
+            elif not dim.const:
+                empty = True  # NumPy gives the other axes the strides of a dim of 1
+        storage = self.new_storage(dtype, rules.ZERO if empty else step)
+        return TensorType(dtype, dims, tuple(strides), rules.ZERO, storage)
 
     def as_shape(self, shape: Operand) -> tuple[Affine, ...]:
         """A shape argument (an integer or a sequence of them) as index expressions; negative dims raise."""

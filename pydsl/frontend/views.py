@@ -68,10 +68,15 @@ class Views(Tensors):
     def _derive(
         self, tensor: Value, shape: Sequence[Affine], strides: Sequence[Affine], offset: Affine, how: str
     ) -> Value:
-        """A view that is read-only where its base is."""
+        """A view that is read-only where its base is, and whose elements are within the range of the base's."""
         result = self.view(tensor, shape, strides, offset, how)
-        if result is not tensor and self.recall(("read-only", tensor)):
+        if result is tensor:
+            return result
+        if self.recall(("read-only", tensor)):
             self.remember(("read-only", result), True)
+        limit = self.recall_elements("in range", tensor)
+        if limit is not None:
+            self.remember_elements("in range", result, limit)
         return result
 
     # --- axes -----------------------------------------------------------------------------------------------
