@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.indexing import get_item
@@ -46,6 +48,8 @@ def iterable(ev: Evaluator, value: Operand) -> Sequence[Operand] | Lazy:
         return value  # not a copy: a loop sees what its body appends
     if isinstance(value, (*_STATIC, *_VIEWS)):
         return [ev.adopt(item) for item in value]  # type: ignore[attr-defined]
+    if isinstance(value, np.ndindex) or type(value).__module__ == "itertools":
+        return [ev.adopt(item) for item in value]
     if hasattr(type(value), "__next__"):
         raise Unsupported(f"going through a {type_name(value)}", "a list or tuple")
     if hasattr(type(value), "__iter__"):

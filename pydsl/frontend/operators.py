@@ -204,6 +204,7 @@ def _fold(ev: Evaluator, name: str, conditions: Sequence[Operand], absorbing: bo
             if value is absorbing:
                 return absorbing
             continue
+        value = ev.builder.to_python(value, bool)
         total = ev.builder.python_binary(name, total, value) if isinstance(total, Value) else value
     return total
 
@@ -213,7 +214,7 @@ def contains(ev: Evaluator, item: Operand, container: Operand) -> Operand:
     if isinstance(container, Value):
         if not container.is_tensor:
             raise NumpyError(TypeError, f"argument of type '{type_name(container)}' is not iterable")
-        return ev.builder.reduce("any", ev.builder.binary("eq", container, item))
+        return ev.builder.to_python(ev.builder.reduce("any", ev.builder.binary("eq", container, item)), bool)
     if isinstance(container, (list, tuple, set, frozenset, dict)) and (
         is_dynamic(item) or is_dynamic(container)
     ):

@@ -47,7 +47,7 @@ def test_all_findings_are_reported_together() -> None:
         print(x)
         y = np.linalg.eig(x)
         z = y + 1
-        with open("x") as file:
+        with open("x") as file:  # noqa: F841
             pass
         return x[True], z
 
@@ -57,7 +57,7 @@ def test_all_findings_are_reported_together() -> None:
         "global V",
         "print(x)",
         "y = np.linalg.eig(x)",
-        'with open("x") as file:',
+        'with open("x") as file:  # noqa: F841',
         "return x[True], z",
     ]
     assert "for 5 reasons" in str(error)
@@ -304,7 +304,7 @@ def test_endless_unrolling() -> None:
     def f(x):
         items = [1]
         for item in items:
-            items.append(item)
+            items.append(item + 1)
         return x
 
     assert "evaluated too often" in str(refused(f, V))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -114,7 +115,7 @@ def enumerate_zip(x, y):
     for i, (a, b) in enumerate(zip((x, y), (y, x))):
         out.append(a * i + b)
     for a in reversed([x, y]):
-        out.append(a)
+        out.append(a + 0)
     return out
 
 
@@ -296,6 +297,15 @@ def starred_calls(x):
     return np.add(*args, **kwargs)
 
 
+def iterators(x):
+    total = 0.0
+    for i, j in itertools.product(range(2), range(3)):
+        total += x[i, j]
+    for index in np.ndindex(2, 2):
+        x[index] += index[0]
+    return total, any(v > 1 for v in x[0]), all([True, x[0, 0] > 0]), 3.0 in x
+
+
 def min_max(n, m, f):
     return (
         min(n, m),
@@ -385,6 +395,7 @@ CASES = [
     (partials, (X,)),
     (ufunc_methods, (X, np.array([0, 1, 1, 4]))),
     (starred_calls, (X,)),
+    (iterators, (X,)),
     (min_max, (7, 3, 2.5)),
     (sorted_static, (X,)),
     (np_scalar_static, (X,)),

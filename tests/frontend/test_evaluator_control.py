@@ -607,7 +607,6 @@ def calls_scan(x, t):
 
 
 def none_result(x, t):
-    r = None
     if t > 0:
         x[0] = 1
 
@@ -647,7 +646,8 @@ CASES = [
     (array_from_loop, (V,)), (over_rows, (X,)), (over_rows_long, (V,)), (over_enumerate, (V,)),
     (data_ranges, (K, V)), (data_slices, (K, V)), (dynamic_count, (V, 5)),
     (dynamic_count, (V, 15)), (dynamic_step, (V, 3)), (dynamic_step, (V, 0)),
-    (needs_unroll, (V,)), (needs_unroll_inner, (V, (V, V + 1))), (type_widening, (V,)), (carried_from_outer, (np.sort(V),)),
+    (needs_unroll, (V,)), (needs_unroll_inner, (V, (V, V + 1))), (type_widening, (V,)),
+    (carried_from_outer, (np.sort(V),)),
     (if_in_loop_views, (X,)), (and_or, (V, 4)), (chained, (V,)), (continue_in_while, (V,)),
     (return_in_nested_loop, (X, 1.0)), (return_in_nested_loop, (X, 100.0)),
     (conditional_views, (V, 1.0)), (conditional_views, (V, -1.0)),
