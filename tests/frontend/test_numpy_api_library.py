@@ -215,3 +215,76 @@ def lexsort(a, c):
 def test_lexsort():
     rng = np.random.default_rng(15)
     both(lexsort, rng.integers(0, 3, 20), rng.integers(0, 3, 20))
+
+
+def union(x, y):
+    return np.union1d(x, y), np.intersect1d(x, y), np.setdiff1d(x, y), np.setxor1d(x, y)
+
+
+def test_sets():
+    rng = np.random.default_rng(16)
+    for n in (0, 1, 20):
+        both(union, rng.integers(0, 9, 15), rng.integers(3, 14, n))
+
+
+def histogram(x):
+    return np.histogram(x, bins=7, range=(-1, 2))
+
+
+def histogram_of_all(x):
+    return np.histogram(x)
+
+
+def histogram_edges(x, e):
+    return np.histogram(x, e)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8"])
+def test_histogram(dtype):
+    x = (np.random.default_rng(17).standard_normal(60) * 2).astype(dtype)
+    both(histogram, x)
+    both(histogram_of_all, x)
+    both(histogram_edges, x, np.array([-2.0, -1, 0.5, 2]))
+
+
+def interp(x, p, f):
+    return np.interp(x, p, f), np.interp(x, p, f, left=-1, right=9)
+
+
+def test_interp():
+    rng = np.random.default_rng(18)
+    both(
+        interp,
+        np.append(rng.random(9) * 5 - 1, [0.0, 3.0, np.nan]),
+        np.arange(4.0),
+        rng.random(4),
+        exact=False,
+    )
+
+
+def quantile(x):
+    return (
+        np.quantile(x, 0.3),
+        np.percentile(x, [25, 50, 90], axis=0),
+        np.quantile(x, 0.75, axis=1),
+        np.percentile(x, 40),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8"])
+def test_quantile(dtype):
+    both(quantile, (np.random.default_rng(19).random((4, 5)) * 10).astype(dtype), exact=False)
+
+
+def unravel(i):
+    return np.unravel_index(i, (3, 4, 5))
+
+
+def ravel_index(i, j):
+    return np.ravel_multi_index((i, j), (3, 4))
+
+
+def test_flat_positions():
+    rng = np.random.default_rng(20)
+    both(unravel, rng.integers(0, 60, 7))
+    both(ravel_index, rng.integers(0, 3, 5), rng.integers(0, 4, 5))

@@ -19,7 +19,9 @@ from pydsl.frontend.numpy_api import (
     methods,
     padding,
     reductions,
+    sets,
     sorting,
+    statistics,
     stride_tricks,
     ufuncs,
 )
@@ -52,7 +54,9 @@ __all__ = [
     "methods",
     "padding",
     "reductions",
+    "sets",
     "sorting",
+    "statistics",
     "stride_tricks",
     "ufuncs",
 ]
