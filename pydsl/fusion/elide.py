@@ -9,8 +9,8 @@ After::
 
     for i, j in [N, 4]: @out[4096 + 16*i + 4*j] = ...
 
-Forwarding has done so already where one write computes all of the temporary; this is about those that are written in parts,
-changed in place, reduced into, or read by others, too.
+Forwarding has done so already where one write computes all of the temporary; this is about those that are
+written in parts, changed in place, reduced into, or read by others, too.
 """
 
 from __future__ import annotations
