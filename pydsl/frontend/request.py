@@ -112,7 +112,8 @@ class TraceRequest:
 
 @dataclass(frozen=True)
 class ReturnLeaf:
-    """Operand `operand_index` of the return op; an array that is not `writeable` is a read-only view."""
+    """Operand `operand_index` of the return op; an array that is not `writeable` is a read-only view
+    (other views are as writeable as their base)."""
 
     operand_index: int
     writeable: bool = True

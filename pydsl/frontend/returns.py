@@ -58,7 +58,7 @@ def _tree(ev: Evaluator, value: Operand, leaves: _Leaves) -> ReturnTree:
         return ReturnArgument(known[0], known[1])
     if isinstance(value, Value):
         leaves.operands.append(value)
-        writeable = not value.is_tensor or not ev.builder.is_read_only(value)
+        writeable = not value.is_tensor or ev.builder.recall(("read-only", value)) is None
         return ReturnLeaf(len(leaves.operands) - 1, writeable)
     if isinstance(value, _NEVER):
         raise Unsupported(f"returning a {describe(value)}", "arrays, scalars, and containers of them")

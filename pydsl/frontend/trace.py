@@ -64,8 +64,9 @@ def trace(request: TraceRequest) -> TraceResult:
     arguments = _Arguments(function)
     names = {name: arguments.value(spec, (name,)) for name, spec in request.params.items()}
     arguments.finish()
-    for value in arguments.read_only:  # others in the same memory may be writeable
-        builder.remember(("read-only", value), True)
+    for value in arguments.read_only:
+        if value.tensor.storage.writeable:  # others in the same memory are writeable
+            builder.remember(("read-only", value), True)
     reads = Reads()
     frame = make_frame(reads, callable_, source)
     frame.main = True
