@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydsl.analysis.overlap import Region, covers, has_internal_overlap, may_share
 from pydsl.fusion.access import Access, conflict, points, reads, written
@@ -22,8 +22,7 @@ def remove_dead(
     live_scalars: scalar variables that are used outside the line.
     """
     kept: list[Statement] = []
-    later_reads: list[Access] = []
-    later_writes: list[Access] = []
+    later_reads, later_writes = _Accesses(), _Accesses()
     scalars = set(live_scalars)
     may_fail_later = False
     for statement in reversed(statements):
@@ -35,38 +34,56 @@ def remove_dead(
             if _is_dead(write, local, later_reads, later_writes, may_fail_later):
                 continue
             if statement.predicate is None and not statement.terms:
-                later_writes.append(write)
+                later_writes.add(write)
         kept.append(statement)
-        accesses = reads(statement)
-        # a write that is read again before this point is no longer simply overwritten
-        later_writes = (
-            [w for w in later_writes if not any(conflict(w, a) for a in accesses)]
-            if accesses
-            else later_writes
-        )
-        later_reads.extend(accesses)
+        for access in reads(statement):
+            later_reads.add(access)
+            # a write that is read before this point is no longer simply overwritten
+            later_writes.forget(access)
         scalars.update(used_scalars(statement))
         may_fail_later = may_fail_later or statement.kind is StatementKind.CHECK
     kept.reverse()
     return kept
 
 
+class _Accesses:
+    """Accesses by buffer, so that only those on the same memory are compared."""
+
+    def __init__(self) -> None:
+        self.by_buffer: dict[Buffer, list[Access]] = {}
+        self.pointers = False
+
+    def add(self, access: Access) -> None:
+        self.by_buffer.setdefault(access.buffer, []).append(access)
+        self.pointers = self.pointers or access.buffer.space is Space.POINTER
+
+    def near(self, buffer: Buffer) -> Iterator[list[Access]]:
+        """The lists of accesses to memory that the buffer may stand for."""
+        if not self.pointers and buffer.space is not Space.POINTER:
+            if buffer in self.by_buffer:
+                yield self.by_buffer[buffer]
+            return
+        yield from (found for other, found in self.by_buffer.items() if may_alias(other, buffer))
+
+    def conflicts(self, access: Access) -> bool:
+        return any(conflict(access, other) for found in self.near(access.buffer) for other in found)
+
+    def forget(self, access: Access) -> None:
+        """Drops what conflicts with an access."""
+        for found in self.near(access.buffer):
+            found[:] = [other for other in found if not conflict(other, access)]
+
+
 def _is_dead(
-    write: Access,
-    local: set[Buffer],
-    later_reads: list[Access],
-    later_writes: list[Access],
-    may_fail_later: bool,
+    write: Access, local: set[Buffer], later_reads: _Accesses, later_writes: _Accesses, may_fail_later: bool
 ) -> bool:
-    if (
-        not any(may_alias(write.buffer, r.buffer) and conflict(write, r) for r in later_reads)
-        and write.buffer in local
-    ):
+    if write.buffer in local and not later_reads.conflicts(write):
         return True
     if may_fail_later and visible(write.buffer):
         return False
-    region = write.region()
-    return region is not None and overwritten(region, [w for w in later_writes if w.buffer is write.buffer])
+    covers_it = later_writes.by_buffer.get(write.buffer)
+    region = write.region() if covers_it else None
+    return region is not None and covers_it is not None and overwritten(region, covers_it)
 
 
 def visible(buffer: Buffer) -> bool:
