@@ -95,6 +95,7 @@ class Statement:
     name: str = ""
     absorbed: list[Statement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _loads: tuple[tuple[Expr, ...], list[Load | IndexedLoad]] | None = field(default=None, init=False, repr=False)
 
     @property
     def loc(self) -> SourceLocation | None:
@@ -109,11 +110,18 @@ class Statement:
         yield from (index for index, _ in self.terms)
         yield from self.payload
 
-    def loads(self) -> Iterator[Load | IndexedLoad]:
-        """Every load of the statement (shared nodes once)."""
-        seen: set[int] = set()
-        for expr in self.expressions():
-            yield from _loads(expr, seen)
+    def loads(self) -> list[Load | IndexedLoad]:
+        """Every load of the statement (shared nodes once). Remembered: expressions never change, only which there are."""
+        tops = tuple(self.expressions())
+        if self._loads is None or len(tops) != len(self._loads[0]) or any(
+            a is not b for a, b in zip(tops, self._loads[0], strict=True)
+        ):
+            found: list[Load | IndexedLoad] = []
+            seen: set[int] = set()
+            for expr in tops:
+                _collect_loads(expr, seen, found)
+            self._loads = (tops, found)
+        return self._loads[1]
 
     def map_expressions(self, fn: Callable[[Expr], Expr]) -> None:
         """Replaces every top expression by ``fn`` of it."""
@@ -153,19 +161,20 @@ class Statement:
         return f"<{self.kind.value} {self.label()} [{space}] {self.buffer or self.scalar or ''}>"
 
 
-def _loads(expr: Expr, seen: set[int]) -> Iterator[Load | IndexedLoad]:
+def _collect_loads(expr: Expr, seen: set[int], found: list[Load | IndexedLoad]) -> None:
     if id(expr) in seen:
         return
     seen.add(id(expr))
-    if isinstance(expr, Load):
-        yield expr
-    elif isinstance(expr, IndexedLoad):
-        yield expr
-        for index, _ in expr.terms:
-            yield from _loads(index, seen)
-    elif isinstance(expr, Apply):
+    if isinstance(expr, Apply):
         for arg in expr.args:
-            yield from _loads(arg, seen)
+            if not isinstance(arg, (Const, Read, Index)):
+                _collect_loads(arg, seen, found)
+    elif isinstance(expr, Load):
+        found.append(expr)
+    elif isinstance(expr, IndexedLoad):
+        found.append(expr)
+        for index, _ in expr.terms:
+            _collect_loads(index, seen, found)
 
 
 def _symbols(expr: Affine, found: set[Var]) -> None:
