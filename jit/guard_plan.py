@@ -160,7 +160,9 @@ def _array_leaf(array: np.ndarray[Any, Any]) -> ArrayLeaf:
 def _overlap_guards(
     request: CompileRequest, planner: _Planner, captured: tuple[Captured, ...]
 ) -> tuple[OverlapGuard, ...]:
-    """One guard for every pair of arrays with elements of which at least one is written."""
+    """One guard for every pair of arrays with elements that overlap (the kernel reaches both through one pointer;
+    captured arrays have pointers of their own), or of which at least one is written."""
+    own = {c.path for c in captured}
     overlaps = request.signature.overlaps
     if captured:
         overlaps = _overlaps_with_captured(request, planner, captured)
@@ -169,12 +171,11 @@ def _overlap_guards(
     guards: list[OverlapGuard] = []
     for position, first in enumerate(paths):
         for second in paths[position + 1 :]:
-            if first not in planner.written and second not in planner.written:
-                continue
             slots = planner.slots[first], planner.slots[second]
-            if (first, second) in deltas:
+            written = first in planner.written or second in planner.written
+            if (first, second) in deltas and (written or not own & {first, second}):
                 guards.append(SameOffset(*slots, deltas[first, second]))
-            else:
+            elif written:
                 guards.append(Disjoint(*slots))
     return tuple(guards)
 

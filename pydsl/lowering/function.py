@@ -551,7 +551,6 @@ class _FunctionLowering:
             tuple(numbers[:rank]),
             tuple(numbers[rank : 2 * rank]),
             numbers[-1],
-            storage.writeable,
         )
 
     def _return_whole(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
