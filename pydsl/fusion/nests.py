@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 
 from pydsl.analysis.dependence import lexicographically_nonnegative, only_same_iteration
 from pydsl.analysis.overlap import has_internal_overlap
-from pydsl.fusion.access import Access, conflict, read, reads, written
+from pydsl.fusion.access import Access, conflict, reads, written
 from pydsl.fusion.dead import used_scalars, visible
 from pydsl.fusion.state import INT64
 from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, substitute
 from pydsl.ir.affine import Affine
 from pydsl.loops.alias import may_alias
-from pydsl.loops.ir import Apply, Buffer, Const, DType, Expr, Index, Load, Product, Space, Var
+from pydsl.loops.ir import Apply, Buffer, DType, Expr, Index, Load, Product, Space, Var
 
 #: statements in one nest; more only make registers spill
 MAX_STATEMENTS = 48
@@ -318,6 +315,7 @@ def _place(
                 var, _ = order[0]
                 _rename(statement, var, item.var)
                 _place(item.body, statement, order[1:], (*common, item.var), fuse)
+                _merge(items, position, common)
                 return
             if _depends(item, statement, common):
                 break
@@ -331,6 +329,61 @@ def _place(
         items.insert(position, statement)
         return
     items.append(_own_nest(statement, order))
+
+
+def _merge(items: list[Item], position: int, common: tuple[Var, ...]) -> bool:
+    """Merges a nest into an earlier one, as if its statements had joined that one.
+
+    Before::
+
+        for i: @out[i, 0] = ...
+        for i: @t[i] = ...              (shares nothing with the first)
+               @out[i, 1] = @t[i]       (joined the second)
+
+    After: one loop.
+    """
+    later = items[position]
+    assert isinstance(later, Nest)
+    for number in range(position - 1, -1, -1):
+        earlier = items[number]
+        if isinstance(earlier, Nest) and _merges(earlier, later, common):
+            del items[position]
+            for statement in later.statements():
+                _rename(statement, later.var, earlier.var)
+            inside = (*common, earlier.var)
+            for item in later.body:
+                _append(earlier.body, item, inside)
+            return True
+        if any(_depends(earlier, statement, common) for statement in _members(later)):
+            return False
+    return False
+
+
+def _merges(earlier: Nest, later: Nest, common: tuple[Var, ...]) -> bool:
+    if earlier.extent != later.extent or earlier.reduction or later.reduction:
+        return False
+    first, second = _members(earlier), _members(later)
+    if len(first) + len(second) > MAX_STATEMENTS or not all(map(_may_join, (*first, *second))):
+        return False
+    pairs = [(a, b) for a in first for b in second]
+    return any(_related(a, b) for a, b in pairs) and all(
+        _same_iteration(a, b, later.var, earlier.var, common) for a, b in pairs
+    )
+
+
+def _append(items: list[Item], item: Item, common: tuple[Var, ...]) -> None:
+    """Adds an item to a body: merged with a nest there, or where it stands least in the way of others."""
+    items.append(item)
+    if isinstance(item, Nest) and _merge(items, len(items) - 1, common):
+        return
+    position = len(items) - 1
+    while position and not any(_depends(items[position - 1], s, common) for s in _members(item)):
+        position -= 1
+    items.insert(position, items.pop())
+
+
+def _members(item: Item) -> list[Statement]:
+    return [item] if isinstance(item, Statement) else list(item.statements())
 
 
 def _earliest(items: list[Item], statement: Statement, common: tuple[Var, ...]) -> int:
