@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from pydsl.errors import Diagnostic, SourceLocation, UnsupportedDtypeError, UnsupportedError
+from pydsl.frontend.source import load
 from pydsl.jit.runtime.abi import CallForm
 from pydsl.jit.runtime.statics import static_key
 from pydsl.jit.signature import (
@@ -100,7 +101,7 @@ class Binder:
             else:
                 order.append(((name,), value))
         order += [named[key] for key in kwargs]
-        describe = _Describer(self._location, statics)
+        describe = _Describer(self.function, self._location, statics)
         passed = tuple(Argument(path, describe.node(value, path)) for path, value in order)
         used = tuple(Argument(path, describe.default(value, path)) for path, value in defaulted)
         describe.finish()
@@ -172,7 +173,10 @@ def overlaps_of(arrays: list[ArrayExtent]) -> tuple[Overlap, ...]:
 class _Describer:
     """Describes objects, collecting what is not supported instead of stopping at the first."""
 
-    def __init__(self, location: SourceLocation, statics: frozenset[LeafPath]) -> None:
+    def __init__(
+        self, function: types.FunctionType, location: SourceLocation, statics: frozenset[LeafPath]
+    ) -> None:
+        self._function = function
         self._location = location
         self._statics = statics
         self._problems: list[UnsupportedError] = []
@@ -229,12 +233,12 @@ class _Describer:
             return AttributesNode(
                 cls, tuple((name, self.node(getattr(value, name), (*path, name))) for name in names)
             )
-        return self._refuse(
-            value,
-            path,
-            f"is an object of class {cls.__module__}.{cls.__qualname__}",
-            "arrays, numbers, strings, functions, or tuples, lists, dicts and dataclasses of them",
-        )
+        hint = "arrays, numbers, strings, functions, or tuples, lists, dicts and dataclasses of them"
+        if path == ("self",):
+            hint = (
+                "a dataclass (@dataclass above the class), or a function of the arrays that the method uses"
+            )
+        return self._refuse(value, path, f"is an object of class {cls.__module__}.{cls.__qualname__}", hint)
 
     def _plain(self, value: Any, path: LeafPath) -> Node:
         try:
@@ -261,16 +265,28 @@ class _Describer:
 
     def _refuse(self, value: Any, path: LeafPath, finding: str, hint: str) -> Node:
         message = f"{spell(path)} {finding}"
-        self._problems.append(
-            UnsupportedError([Diagnostic(self._location, message, hint)], self._location.function)
-        )
+        place = parameter_location(self._function, path[0], self._location)
+        self._problems.append(UnsupportedError([Diagnostic(place, message, hint)], place.function))
         return StaticLeaf(value, by_identity=True)
 
     def _refuse_dtype(self, dtype: np.dtype[Any], path: LeafPath) -> Node:
-        self._problems.append(
-            UnsupportedDtypeError(spell(path), dtype, self._location, self._location.function)
-        )
+        place = parameter_location(self._function, path[0], self._location)
+        self._problems.append(UnsupportedDtypeError(spell(path), dtype, place, place.function))
         return StaticLeaf(None)
+
+
+def parameter_location(
+    function: types.FunctionType, name: str | int, otherwise: SourceLocation
+) -> SourceLocation:
+    """Where a parameter stands in the function's definition; `otherwise` if the source cannot be read."""
+    try:
+        source = load(function)
+    except UnsupportedError:
+        return otherwise
+    given = source.node.args
+    every = (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg)
+    found = [argument for argument in every if argument is not None and argument.arg == name]
+    return source.text.locate(found[0], otherwise.function) if found else otherwise
 
 
 def supported_dtype(dtype: np.dtype[Any]) -> np.dtype[Any] | None:

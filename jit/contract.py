@@ -25,6 +25,7 @@ from pydsl.frontend.request import (
     TraceRequest,
     TraceResult,
 )
+from pydsl.frontend.source import load
 from pydsl.jit.guard_plan import Captured, GuardPlan, plan_guards
 from pydsl.jit.runtime.abi import (
     MISSING,
@@ -181,7 +182,7 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
     expected = lowered.arguments + [slot for _, slot in lowered.implicit]
     if [plan.slots[path] for path in order] != expected:
         raise InternalCompilerError("argument slots of the kernel and of its guards differ", stage="contract")
-    _refuse_aliased_globals(request, captured, plan)
+    _refuse_aliased_globals(request, captured, plan, {plan.slots[path] for path in written})
     function = lowered.function
     paths = [plan.paths[path] for path in order]
     payload = max((len(e.payload) for e in function.errors), default=0)
@@ -215,14 +216,17 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
     )
 
 
-def _refuse_aliased_globals(request: CompileRequest, captured: tuple[Captured, ...], plan: GuardPlan) -> None:
+def _refuse_aliased_globals(
+    request: CompileRequest, captured: tuple[Captured, ...], plan: GuardPlan, written: set[int]
+) -> None:
     slots = {plan.slots[c.path] for c in captured}
     for guard in plan.overlaps:
-        if isinstance(guard, SameOffset) and slots & {guard.first, guard.second}:
+        pair = {guard.first, guard.second} if isinstance(guard, SameOffset) else set()
+        if slots & pair and written & pair:
             raise UnsupportedError.at(
-                None,
-                f"{request.function.__name__} writes memory that a global array and an argument share",
-                "pass the global array as an argument too",
+                load(request.function).location,
+                "writing memory that a global array and an argument share",
+                "the global array as an argument too",
             )
 
 

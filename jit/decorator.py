@@ -33,6 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Compiler = Callable[[CompileRequest], CompiledSpecialization]
 
+TARGETS = ("cpu", "cuda", "simulator")
 _MOST_MISSES = 4
 
 
@@ -214,6 +215,8 @@ def jit(
     fastmath: give up bit-identity with NumPy for speed; the knob `PYDSL_FASTMATH` if not given.
     schedule: overrides the automatic schedule.
     """
+    if target is not None and target not in TARGETS:
+        raise ValueError(f"jit(target={target!r}): expected one of {', '.join(TARGETS)}")
     options = JitOptions(target, fastmath, schedule)
 
     def decorate(function: Callable[..., Any]) -> JitFunction[..., Any]:
@@ -232,4 +235,8 @@ def _not_a_function(given: object) -> str:
         return f"jit expects a function, not a {kind}: write @{kind} above @jit"
     if isinstance(given, type):
         return f"jit expects a function, not the class {given.__qualname__}: decorate its methods"
-    return f"jit expects a Python function, not {type(given).__qualname__} ({given!r})"
+    hint = ""
+    if isinstance(given, types.MethodType | functools.partial):
+        inner = given.__func__ if isinstance(given, types.MethodType) else given.func
+        hint = f": decorate `{getattr(inner, '__qualname__', inner)}` itself"
+    return f"jit expects a Python function, not {type(given).__qualname__} ({given!r}){hint}"

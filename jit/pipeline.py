@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydsl import knobs
+from pydsl.errors import UnsupportedError
 from pydsl.frontend.failures import NeedStatic
+from pydsl.frontend.source import load
 from pydsl.frontend.trace import trace
 from pydsl.ir.core import Function
 from pydsl.ir.verifier import verify
@@ -131,6 +133,7 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     StaticsNeeded: values of arguments that must be known at compile time.
     """
     stage = _Stages()
+    _refuse_target(request)
     try:
         traced = stage("trace", trace, trace_request(request))
     except NeedStatic as need:
@@ -154,6 +157,15 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     spec = specialization(request, traced, lowered)
     compilation = Compilation(request, function, lowered, loops, plan, report, text, stage.times)
     return CompiledSpecialization(spec, text, optimize, report=compilation)
+
+
+def _refuse_target(request: CompileRequest) -> None:
+    target = request.options.target or knobs.TARGET.get()
+    if target != "cpu":
+        place = load(request.function).location
+        raise UnsupportedError.at(
+            place, f"the target {target!r} is not there yet", 'target="cpu", the default'
+        )
 
 
 def simplify(lowered: Lowered) -> None:

@@ -21,8 +21,8 @@ from pydsl.ir.interpreter import interpret
 from pydsl.ir.parser import parse_function
 from pydsl.ir.printer import constant_table, print_function
 from pydsl.ir.verifier import verify
-from pydsl.jit.contract import dynamic_leaves, trace_request
 from pydsl.jit.binding import Binder
+from pydsl.jit.contract import dynamic_leaves, trace_request
 from pydsl.jit.signature import CompileRequest, StaticsNeeded
 
 

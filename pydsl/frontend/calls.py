@@ -119,9 +119,15 @@ def _is_module_level(function: Any) -> bool:
     return owner is None or isinstance(owner, types.ModuleType)
 
 
+_PUBLIC_PARTS = frozenset({"fft", "linalg", "random", "polynomial", "ma", "char", "strings", "testing"})
+
+
 def _name(function: Any) -> str:
     name = getattr(function, "__name__", None) or type(function).__name__
-    return f"np.{name}" if _is_numpy(function) else str(name)
+    if not _is_numpy(function):
+        return str(name)
+    package, _, inner = str(getattr(function, "__module__", "")).partition(".")
+    return f"np.{inner}.{name}" if package == "numpy" and inner in _PUBLIC_PARTS else f"np.{name}"
 
 
 def _handled(ev: Evaluator, handler: Any, name: str, args: Args, kwargs: Kwargs) -> Operand:
@@ -147,7 +153,10 @@ def _static_call(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dynam
     """A function of C, or of NumPy: run at compile time, if that means the same."""
     name = _name(function)
     if dynamic:
-        raise Unsupported(f"the call of `{name}` on arrays or values known at run time only")
+        raise Unsupported(
+            f"the call of `{name}` on arrays or values known at run time only",
+            "call it outside of the compiled function",
+        )
     if not is_pure(function):
         raise Unsupported(
             f"the call of `{name}`, which is not known to be free of side effects", "calling it outside"

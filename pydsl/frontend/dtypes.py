@@ -53,7 +53,8 @@ def as_dtype(spec: Any) -> DType:
     found = _CANONICAL.get(dtype.str)
     if found is None:
         raise Unsupported(
-            f"dtype {dtype}", "use bool, an integer, float16/32/64 or complex64/128 in native byte order"
+            f"an array of dtype {dtype}",
+            "bool, an integer, float16/32/64 or complex64/128 dtype in native byte order",
         )
     return found
 

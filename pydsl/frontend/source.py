@@ -67,13 +67,13 @@ def load(function: types.FunctionType) -> SourceFunction:
 def _load(function: types.FunctionType) -> SourceFunction:
     code = function.__code__
     place = SourceLocation(code.co_filename, code.co_firstlineno, function=function.__name__)
-    _refuse_kinds(code, function.__name__, place)
     try:
         lines, start = inspect.getsourcelines(code)
     except (OSError, TypeError, IndentationError, SyntaxError) as error:
         reason = "it was not defined in a file" if code.co_filename.startswith("<") else str(error)
         raise SourceUnavailableError(function.__name__, reason, place) from None
     if function.__name__ == "<lambda>":
+        _refuse_kinds(code, place)
         return _lambda(function, place)
     # An indented definition is put under `if 1:` instead of being dedented: columns and long strings stay as they are.
     indented = lines[0][:1] in " \t"
@@ -88,12 +88,25 @@ def _load(function: types.FunctionType) -> SourceFunction:
     if indented:
         assert isinstance(statement, ast.If)
         statement = statement.body[0]
+    _refuse_kinds(code, text.locate(_telling(statement), function.__name__))
     if not isinstance(statement, ast.FunctionDef) or statement.name != code.co_name:
         raise SourceUnavailableError(function.__name__, "the file does not hold it any more", place)
     return SourceFunction(function.__name__, statement, text, FunctionScope.of(statement))
 
 
-def _refuse_kinds(code: types.CodeType, name: str, place: SourceLocation) -> None:
+def _telling(statement: ast.stmt) -> ast.AST:
+    """What makes a function more than a plain one: its first `yield`, or else the definition itself."""
+    pending: list[ast.AST] = list(getattr(statement, "body", ()))
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            pending[:0] = ast.iter_child_nodes(node)
+    return statement
+
+
+def _refuse_kinds(code: types.CodeType, place: SourceLocation) -> None:
     if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         raise UnsupportedError.at(place, "an asynchronous function cannot be compiled", "a plain `def`")
     if code.co_flags & inspect.CO_GENERATOR:
