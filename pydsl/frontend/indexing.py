@@ -116,6 +116,7 @@ def set_item(ev: Evaluator, base: Operand, index: Operand, value: Operand) -> No
     if isinstance(base, Value):
         if not base.is_tensor:
             raise NumpyError(TypeError, f"'{type_name(base)}' object does not support item assignment")
+        ev.builder.check_writeable(base)  # before the index is looked at
         _store(ev, base, plan_index(ev, base, index), value)
         return
     if not isinstance(base, (list, dict)):
