@@ -117,6 +117,8 @@ def access_group(frame: Frame) -> tuple[str, list[str]]:
 
 _SHORT = 8
 _FEW = 6
+#: stores next to each other that LLVM can make one interleaved store of
+_INTERLEAVED = 8
 
 
 def _properties(frame: Frame, loop: For) -> list[str]:
@@ -133,13 +135,12 @@ def _properties(frame: Frame, loop: For) -> list[str]:
 
 def _only_scatters(loop: For) -> bool:
     """Whether a loop does little more than store with gaps: a vector scatter is slower than its stores one by one."""
-    groups: dict[tuple[Buffer, int], int] = {}
+    groups: dict[tuple[Buffer, int], list[int]] = {}
     for stmt in loop.body:
         if isinstance(stmt, Store):
             stride = abs(stmt.offset.coeff(loop.var))
-            key = (stmt.buffer, stride)
-            groups[key] = groups.get(key, 0) + stmt.value.dtype.itemsize
-    scattered = [key for key, nbytes in groups.items() if key[1] > nbytes]
+            groups.setdefault((stmt.buffer, stride), []).append(stmt.value.dtype.itemsize)
+    scattered = [key for key, sizes in groups.items() if key[1] > sum(sorted(sizes)[-_INTERLEAVED:])]
     if not scattered:
         return False
     work = sum(isinstance(e, Apply) for s in loop.body for top in expressions(s) for e in subexpressions(top))
