@@ -156,7 +156,8 @@ class Elementwise(Writes):
 
         layout: the operands whose strides decide the layout (before conversion); ``out`` joins them.
         """
-        shape = self.broadcast_shape(shapes)
+        message = None if out is None else rules.mismatch_text([*shapes, out.tensor.shape])
+        shape = self.broadcast_shape(shapes, message)
         spread = [self.broadcast_to(v, shape) if v.is_tensor else v for v in ready]
         sources = [v.tensor for v in layout or ready if isinstance(v, Value) and v.is_tensor]
         if out is not None and out.tensor.rank == len(shape):

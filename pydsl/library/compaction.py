@@ -11,11 +11,23 @@ from pydsl.library import unchecked
 
 @unchecked
 def true_positions(mask: Any) -> Any:
-    """Positions of the true elements of a 1-d bool array: count, then fill without a branch on the mask."""
+    """Positions of the true elements of a 1-d bool array: count, then fill without a branch on the single element.
+
+    A false element writes its position too, where the next true one will overwrite it; so eight elements are taken at
+    a time while there is room for eight, and passed over where all are false.
+    """
     count = np.count_nonzero(mask)
     positions = np.empty(count, np.int64)
     filled = 0
     i = 0
+    while filled + 8 <= count:
+        low = mask[i] | mask[i + 1] | mask[i + 2] | mask[i + 3]
+        high = mask[i + 4] | mask[i + 5] | mask[i + 6] | mask[i + 7]
+        if low | high:
+            for k in range(8):
+                positions[filled] = i + k
+                filled += int(mask[i + k])
+        i += 8
     while filled < count:
         positions[filled] = i
         filled += int(mask[i])

@@ -10,10 +10,11 @@ from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.failures import NumpyError, Unsupported
-from pydsl.frontend.numpy_api.creation import zeros
+from pydsl.frontend.numpy_api.creation import empty_like, zeros
 from pydsl.frontend.numpy_api.joining import concatenate
 from pydsl.frontend.numpy_api.reductions import scanned
 from pydsl.frontend.numpy_api.registry import array_method, handles
+from pydsl.frontend.sort_keys import from_keys, to_keys
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.library import sorting
@@ -60,16 +61,13 @@ def argsort(
         value, axis = b.ravel(value), -1
     along = b.normalize_axis(axis, value.tensor.rank)
     length = value.tensor.shape[along]
-    if value.tensor.rank == 1:
-        result = b.allocate(value.tensor.shape, dtypes.INT64)
-        buffer = b.allocate(value.tensor.shape, dtypes.INT64)
-        b.call_library(sorting.argsort_row, value, result, buffer)
-        return b.mark_in_range(result, length)
     turned, rows, undo = _rows(b, value, along)
-    flat = b.allocate(rows, dtypes.INT64)
-    b.call_library(sorting.argsort_rows, b.reshape(turned, rows), flat)
-    result = b.transpose(b.reshape(flat, turned.tensor.shape), undo)
-    return b.mark_in_range(result if along == value.tensor.rank - 1 else b.copy(result), length)
+    keys = to_keys(b, turned, equal_zeros=True)
+    order_of = b.allocate(turned.tensor.shape, dtypes.INT64)
+    flat = b.reshape_view(order_of, rows, False)
+    b.call_library(sorting.argsort_rows, b.reshape(keys, rows), flat, keys.tensor.itemsize)
+    last = along == value.tensor.rank - 1
+    return b.mark_in_range(order_of if last else b.copy(b.transpose(order_of, undo)), length)
 
 
 @handles(np.sort)
@@ -88,9 +86,25 @@ def sort(
         value, axis = b.ravel(value), -1
     if not value.tensor.rank:
         raise NumpyError(np.exceptions.AxisError, f"axis {axis} is out of bounds for array of dimension 0")
-    result = b.copy(value, "K")
-    sort_in_place(b, result, axis, kind, order)
+    _check_sort(kind, order)
+    along = b.normalize_axis(axis, value.tensor.rank)
+    result = empty_like(b, value)
+    _sort_into(b, _real(value, "sort"), result, along)
     return result
+
+
+def _check_sort(kind: Any, order: Any) -> None:
+    _check_kind(kind)
+    if order is not None:
+        raise Unsupported("sorting with order=")
+
+
+def _sort_into(b: Builder, value: Value, target: Value, axis: int) -> None:
+    """Write the sorted values of an array into another (or the same)."""
+    turned, rows, _ = _rows(b, value, axis)
+    keys = to_keys(b, turned, equal_zeros=False)
+    b.call_library(sorting.sort_rows, b.reshape(keys, rows), keys.tensor.itemsize)
+    from_keys(b, keys, _rows(b, target, axis)[0])
 
 
 @array_method("sort")
@@ -104,21 +118,10 @@ def sort_in_place(
     stable: bool | None = None,
 ) -> None:
     """``ndarray.sort``."""
-    _check_kind(kind)
-    if order is not None:
-        raise Unsupported("sorting with order=")
+    _check_sort(kind, order)
     value = _real(a, "sort")
     b.check_writeable(value, "sort array")
-    along = b.normalize_axis(axis, value.tensor.rank)
-    if value.tensor.rank == 1:
-        b.call_library(sorting.sort_row, value, b.allocate(value.tensor.shape, value.tensor.dtype))
-        return
-    turned, rows, _ = _rows(b, value, along)
-    view = b.reshape_view(turned, rows, False)
-    work = b.reshape(b.copy(turned), rows) if view is None else view
-    b.call_library(sorting.sort_rows, work)
-    if view is None:
-        b.store(turned, b.reshape(work, turned.tensor.shape))
+    _sort_into(b, value, value, b.normalize_axis(axis, value.tensor.rank))
 
 
 @handles(np.argpartition, method="argpartition")
@@ -221,7 +224,7 @@ def unique(
     else:
         order = argsort(b, flat)
         ordered = b.gather(flat, [order], (0,), 0)
-    first = b.call_library(sorting.run_starts, ordered)
+    first = _run_starts(b, ordered)
     starts = b.mark_in_range(b.flat_positions(first), ordered.tensor.shape[0])
     results: list[Value] = [b.gather(ordered, [starts], (0,), 0)]
     if return_index:
@@ -237,6 +240,23 @@ def unique(
         later = b.take_slice(ends, 0, rules.ONE, starts.tensor.shape[0])
         results.append(b.ufunc(np.subtract, (later, starts)))
     return results[0] if len(results) == 1 else tuple(results)
+
+
+def _run_starts(b: Builder, ordered: Value) -> Value:
+    """Bool mask of the first element of each run of equal elements (all NaN are one run)."""
+    length = ordered.tensor.shape[0]
+    mask = b.allocate((length,), dtypes.BOOL_DTYPE)
+    head = b.min_index(length, rules.ONE)
+    rest = length - head
+    here, earlier = b.take_slice(ordered, 0, head, rest), b.take_slice(ordered, 0, rules.ZERO, rest)
+    differs = b.ufunc(np.not_equal, (here, earlier))
+    if ordered.tensor.dtype.kind in "fc":
+        differs = b.ufunc(
+            np.logical_and, (differs, b.ufunc(np.logical_not, (b.ufunc(np.isnan, (earlier,)),)))
+        )
+    b.store(b.take_slice(mask, 0, rules.ZERO, head), True)
+    b.store(b.take_slice(mask, 0, head, rest), differs)
+    return mask
 
 
 def _running_count(b: Builder, mask: Value) -> Value:
