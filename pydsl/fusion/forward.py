@@ -103,6 +103,7 @@ class Forwarding:
             writer.kind is not StatementKind.MAP
             or writer.predicate is not None
             or isinstance(load, IndexedLoad)
+            or load.dtype != writer.dtype  # the same bytes read as another type
         ):
             return None
         return element_map(access, write)
