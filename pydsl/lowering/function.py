@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,7 @@ from pydsl.loops.ir import (
 )
 from pydsl.loops.walk import walk
 from pydsl.lowering.leaf import lower_item
+from pydsl.lowering.provenance import MOST_CHOICES, Provenance
 from pydsl.lowering.results import ArrayLeaf, Number, ResultLeaf, ScalarLeaf, SlotNumber, StorageInfo
 
 #: automatic memory is used for temporaries up to this many bytes
@@ -136,6 +138,16 @@ class _Usage:
     primary: dict[Storage, TensorType] = field(default_factory=dict)
     written: set[Storage] = field(default_factory=set)
 
+    def note_returned(self, op: Op) -> None:
+        """Results, and the numbers that say how large the memory is that they lie in."""
+        storages = {value.tensor.storage for value in op.operands if value.is_tensor}
+        self.returned |= storages
+        for whole in [self.primary[storage] for storage in storages if storage in self.primary]:
+            for part in (*whole.shape, *whole.strides):
+                for symbol in part.symbols():
+                    assert isinstance(symbol, Value)
+                    self.scalars[symbol].add(_CONTROL)
+
 
 #: segment number of uses by control flow
 _CONTROL = -1
@@ -165,7 +177,8 @@ class _FunctionLowering:
         self._scan()
         self._bind_arguments()
         self._place_storages()
-        body = self._block(self.source.body, None)
+        self.provenance = Provenance(self.usage.returned, self.argument_of)
+        body = [*self.provenance.declare(), *self._block(self.source.body, None)]
         payload = self.n_slots
         self.n_slots += max((len(e.payload) for e in self.state.errors), default=0)
         buffers = [*self.state.buffers.values(), *self.state.extra_buffers]
@@ -214,14 +227,7 @@ class _FunctionLowering:
                     if top:
                         usage.top.add(storage)
                 if op.name == "return":
-                    usage.returned.update(v.tensor.storage for v in op.operands if v.is_tensor)
-                    for storage in {
-                        v.tensor.storage for v in op.operands if v.is_tensor
-                    } & usage.primary.keys():
-                        whole = usage.primary[storage]
-                        for part in (*whole.shape, *whole.strides):
-                            for symbol in part.symbols():
-                                usage.scalars[symbol].add(_CONTROL)
+                    usage.note_returned(op)
                 for region in op.regions:
                     for arg in region.args:
                         note(arg, _CONTROL, False)
@@ -500,12 +506,37 @@ class _FunctionLowering:
     # --- results ---
 
     def _return(self, op: Op) -> list[Stmt]:
+        storages = dict.fromkeys(value.tensor.storage for value in op.operands if value.is_tensor)
+        joined = [storage for storage in storages if storage.origin is Origin.PHI]
+        choices = [len(self.provenance.candidates(storage)) + 1 for storage in joined]
+        return self._return_among(op, joined if prod(choices) <= MOST_CHOICES else [], {})
+
+    def _return_among(self, op: Op, joined: Sequence[Storage], known: dict[Storage, Storage]) -> list[Stmt]:
+        """A return whose joined references are told apart by the argument they point into."""
+        if not joined:
+            return self._return_from(op, known)
+        storage, *rest = joined
+        arguments = self.provenance.candidates(storage)
+        out: list[Stmt] = []
+        if len(arguments) == len(storage.roots()):
+            known = {**known, storage: arguments.pop()}
+        for argument in arguments:
+            body = self._return_among(op, rest, {**known, storage: argument})
+            out.append(If(self.provenance.is_in(storage, argument), body))
+        return [*out, *self._return_among(op, rest, known)]
+
+    def _return_from(self, op: Op, known: dict[Storage, Storage]) -> list[Stmt]:
+        """A return through a site of its own; ``known`` says which argument a joined reference points into."""
         site: int = op.attrs["site"]
+        if site in self.results:
+            self.source.returns.append(self.source.returns[site])
+            site = len(self.source.returns) - 1
         out: list[Stmt] = []
         leaves: list[ResultLeaf] = []
         for position, value in enumerate(op.operands):
             if isinstance(value.type, TensorType):
-                leaves.append(self._return_tensor(value, (site, position), out))
+                type_ = replace(value.type, storage=known.get(value.type.storage, value.type.storage))
+                leaves.append(self._return_tensor(type_, (site, position), out))
             else:
                 dtype = value.scalar.dtype
                 slot = self._slots(2 if dtype.kind == "c" else 1)
@@ -515,8 +546,7 @@ class _FunctionLowering:
         out.append(Return(site))
         return out
 
-    def _return_tensor(self, value: Value, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
-        type_ = value.tensor
+    def _return_tensor(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
         storage = type_.storage
         if storage not in self.storage_index:
             if storage in self.argument_of:
@@ -661,7 +691,12 @@ class _Join:
                     source = temp_pointer
                     state.extra_buffers.append(temp_pointer)
                 second.append(SetPointer(pointer, source))
-        return first + second
+        pairs = [
+            (target.tensor.storage, value.tensor.storage)
+            for target, value in zip(self.targets, values, strict=True)
+            if target in self.pointers
+        ]
+        return first + second + lowering.provenance.follow(pairs)
 
     def finish(self, lowering: _FunctionLowering) -> list[Stmt]:
         """Binds the targets to what was assigned last."""
@@ -714,4 +749,5 @@ class _LoopFrame:
                 inside = self.carried.pointers.get(source) or lowering.state.buffer(source.tensor.storage)
                 if inside is not self.exit_join.pointers[target]:
                     out.append(SetPointer(self.exit_join.pointers[target], inside))
+                    out += lowering.provenance.follow([(target.tensor.storage, source.tensor.storage)])
         return out
