@@ -1,0 +1,1 @@
+"""What a user meets who hands over something that cannot work."""
