@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from pydsl.fusion.access import Access, conflict, element_map, points, read, written
 from pydsl.fusion.dead import overwritten
+from pydsl.fusion.sharing import Sharing
 from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, cost, rewrite, substitute
 from pydsl.ir.affine import Affine
 from pydsl.loops.alias import may_alias
@@ -196,6 +197,9 @@ class Forwarding:
         if not any((i, id(load)) in self.sources for load in statement.loads()):
             return
 
+        shared = Sharing()
+        forwarded: dict[tuple[int, tuple[Affine, ...]], Expr] = {}
+
         def leaf(node: Expr) -> Expr | None:
             source = self.sources.get((i, id(node))) if isinstance(node, Load) else None
             if source is None:
@@ -203,13 +207,16 @@ class Forwarding:
             w, index = source
             if w not in inlined or not self._unchanged(w, i):
                 return None
-            writer = self.statements[w]
-            assert writer.value is not None
-            statement.absorbed.append(writer)
-            return substitute(writer.value, dict(zip(writer.vars, index, strict=True)))
+            key = w, tuple(index)
+            if key not in forwarded:
+                writer = self.statements[w]
+                assert writer.value is not None
+                statement.absorbed.append(writer)
+                forwarded[key] = shared(substitute(writer.value, dict(zip(writer.vars, index, strict=True))))
+            return forwarded[key]
 
         memo: dict[int, Expr] = {}
-        statement.map_expressions(lambda expr: rewrite(expr, leaf, memo))
+        statement.map_expressions(lambda expr: shared(rewrite(expr, leaf, memo)))
 
 
 def _place(statement: Statement) -> str:

@@ -51,6 +51,11 @@ class Intervals:
 
     def of(self, expr: Expr, ranges: Mapping[Any, Interval]) -> Interval | None:
         """The interval of an expression's value; ``ranges`` has those of the index variables."""
+        return self._of(expr, ranges, {})
+
+    def _of(
+        self, expr: Expr, ranges: Mapping[Any, Interval], memo: dict[int, Interval | None]
+    ) -> Interval | None:
         match expr:
             case Const():
                 return _constant(expr.value)
@@ -65,14 +70,21 @@ class Intervals:
             case Load() | IndexedLoad():
                 return self.known.get(expr.buffer)
             case Apply():
-                rule = _RULES.get(expr.name)
-                if rule is None:
-                    return None
-                parts = [self.of(arg, ranges) for arg in expr.args]
-                if any(p is None for p in parts):
-                    return None
-                return _representable(rule(expr, *parts), expr.dtype)
+                if id(expr) not in memo:
+                    memo[id(expr)] = self._applied(expr, ranges, memo)
+                return memo[id(expr)]
         return None
+
+    def _applied(
+        self, expr: Apply, ranges: Mapping[Any, Interval], memo: dict[int, Interval | None]
+    ) -> Interval | None:
+        rule = _RULES.get(expr.name)
+        if rule is None:
+            return None
+        parts = [self._of(arg, ranges, memo) for arg in expr.args]
+        if any(p is None for p in parts):
+            return None
+        return _representable(rule(expr, *parts), expr.dtype)
 
     def truth(self, expr: Expr, ranges: Mapping[Any, Interval]) -> bool | None:
         """Whether a condition is certainly true, certainly false, or not known."""

@@ -67,16 +67,20 @@ def expressions(stmt: Stmt) -> Iterator[Expr]:
 
 
 def subexpressions(expr: Expr) -> Iterator[Expr]:
-    """An expression and everything below it, each shared part once."""
+    """An expression and everything below it; operations that are shared come once."""
+    if not isinstance(expr, Apply):
+        yield expr
+        return
     seen: set[int] = set()
-    stack = [expr]
+    stack: list[Expr] = [expr]
     while stack:
         node = stack.pop()
-        if id(node) not in seen:
+        if isinstance(node, Apply):
+            if id(node) in seen:
+                continue
             seen.add(id(node))
-            yield node
-            if isinstance(node, Apply):
-                stack.extend(reversed(node.args))
+            stack.extend(reversed(node.args))
+        yield node
 
 
 def loads(stmt: Stmt) -> Iterator[Load]:
@@ -158,14 +162,18 @@ def affines(stmt: Stmt) -> Iterator[Affine]:
                 yield expr.expr
 
 
-def map_expr(expr: Expr, fn: Callable[[Expr], Expr | None]) -> Expr:
-    """Rebuilds an expression; ``fn`` may replace any node (its result is not entered)."""
+def map_expr(expr: Expr, fn: Callable[[Expr], Expr | None], memo: dict[int, Expr] | None = None) -> Expr:
+    """Rebuilds an expression; ``fn`` may replace any node (its result is not entered). What is shared stays shared."""
     replaced = fn(expr)
     if replaced is not None:
         return replaced
-    if isinstance(expr, Apply):
-        args = tuple(map_expr(a, fn) for a in expr.args)
-        if all(a is b for a, b in zip(args, expr.args, strict=True)):
-            return expr
-        return Apply(expr.name, args, expr.dtype, expr.reassoc, expr.contract)
-    return expr
+    if not isinstance(expr, Apply):
+        return expr
+    memo = {} if memo is None else memo
+    known = memo.get(id(expr))
+    if known is None:
+        args = tuple([map_expr(a, fn, memo) for a in expr.args])
+        changed = any(a is not b for a, b in zip(args, expr.args, strict=True))
+        known = Apply(expr.name, args, expr.dtype, expr.reassoc, expr.contract) if changed else expr
+        memo[id(expr)] = known
+    return known
