@@ -30,14 +30,18 @@ def main() -> int:
         return 0
     names = options.executors.split(",")
     reports: list[Report] = []
-    groups: dict[tuple[str, str, str], list[Failure]] = {}
+    groups: dict[tuple[str, ...], list[Failure]] = {}
     start = time.monotonic()
     seeds = range(options.seed, options.seed + options.count)
     for chunk in check_seeds(seeds, names, not options.approximate, options.jobs):
         reports += chunk
         for report in chunk:
+            known: set[tuple[str, str]] = set()  # what fails in one stage alike in the next has one cause
             for failure in report.failures:
-                groups.setdefault(failure.group, []).append(failure)
+                executor, *cause = failure.group
+                if (failure.difference.kind, failure.difference.text) not in known:
+                    groups.setdefault((executor, *cause), []).append(failure)
+                known.add((failure.difference.kind, failure.difference.text))
         if sys.stderr.isatty():
             print(f"\r{len(reports)} programs, {len(groups)} kinds of failures", end="", file=sys.stderr)
     for failures in sorted(groups.values(), key=len, reverse=True)[: options.most]:
