@@ -54,7 +54,9 @@ def new_in_a_branch(x: Any, y: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
-@pytest.mark.parametrize("function", [one_of_two, argument_or_new, swapped_in_a_loop, views_of_one, new_in_a_branch])
+@pytest.mark.parametrize(
+    "function", [one_of_two, argument_or_new, swapped_in_a_loop, views_of_one, new_in_a_branch]
+)
 def test_results_are_what_they_are_in_python(function: Any, name: str) -> None:
     call = EXECUTORS[name](function)
     for first in ([1.0, 2, 3, 4], [0.5, 0, 0, 0], [18.0, 1, 1, 1]):

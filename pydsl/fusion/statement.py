@@ -95,7 +95,9 @@ class Statement:
     name: str = ""
     absorbed: list[Statement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _loads: tuple[tuple[Expr, ...], list[Load | IndexedLoad]] | None = field(default=None, init=False, repr=False)
+    _loads: tuple[tuple[Expr, ...], list[Load | IndexedLoad]] | None = field(
+        default=None, init=False, repr=False
+    )
 
     @property
     def loc(self) -> SourceLocation | None:
@@ -113,8 +115,10 @@ class Statement:
     def loads(self) -> list[Load | IndexedLoad]:
         """Every load of the statement (shared nodes once). Remembered: expressions never change, only which there are."""
         tops = tuple(self.expressions())
-        if self._loads is None or len(tops) != len(self._loads[0]) or any(
-            a is not b for a, b in zip(tops, self._loads[0], strict=True)
+        if (
+            self._loads is None
+            or len(tops) != len(self._loads[0])
+            or any(a is not b for a, b in zip(tops, self._loads[0], strict=True))
         ):
             found: list[Load | IndexedLoad] = []
             seen: set[int] = set()

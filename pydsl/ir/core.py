@@ -35,7 +35,9 @@ class Value:
 
     __slots__ = ("bounds", "hint", "id", "owner", "type")
 
-    def __init__(self, type: Type, hint: str = "", bounds: tuple[int | None, int | None] = (None, None)) -> None:
+    def __init__(
+        self, type: Type, hint: str = "", bounds: tuple[int | None, int | None] = (None, None)
+    ) -> None:
         self.type = type
         self.hint = hint
         self.bounds = bounds

@@ -83,7 +83,11 @@ class OpRecord:
         if self.kind in (Kind.VIEW, Kind.CONTROL):
             return []
         chosen = range(len(op.operands)) if self.read_operands is None else self.read_operands
-        return [i for i in chosen if op.operands[i].is_tensor and (self.read_operands is not None or i not in self.writes)]
+        return [
+            i
+            for i in chosen
+            if op.operands[i].is_tensor and (self.read_operands is not None or i not in self.writes)
+        ]
 
     @property
     def pure(self) -> bool:

@@ -128,7 +128,11 @@ class TensorType:
     @property
     def is_static(self) -> bool:
         """Whether shape, strides and offset are constants."""
-        return self.offset.is_const and all(d.is_const for d in self.shape) and all(s.is_const for s in self.strides)
+        return (
+            self.offset.is_const
+            and all(d.is_const for d in self.shape)
+            and all(s.is_const for s in self.strides)
+        )
 
     def static_shape(self) -> tuple[int, ...] | None:
         """The shape as integers, or None where a dimension is symbolic."""

@@ -56,7 +56,11 @@ REDUCE = define(
 
 def _evaluate_contract(op: Op, operands: Sequence[Any]) -> Any:
     a, b = operands
-    return np.asarray(np.einsum(a, list(op.attrs["a"]), b, list(op.attrs["b"]), list(op.attrs["out"]), dtype=op.result.type.dtype))
+    return np.asarray(
+        np.einsum(
+            a, list(op.attrs["a"]), b, list(op.attrs["b"]), list(op.attrs["out"]), dtype=op.result.type.dtype
+        )
+    )
 
 
 CONTRACT = define(

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pydsl.ir.record import Cost, Kind, OpRecord, define
 
-CONSTANT = define(OpRecord("constant", Kind.SCALAR, "A scalar constant, `value`.", cost=Cost.FREE, attrs=("value",)))
+CONSTANT = define(
+    OpRecord("constant", Kind.SCALAR, "A scalar constant, `value`.", cost=Cost.FREE, attrs=("value",))
+)
 
 INDEX = define(
-    OpRecord("index", Kind.SCALAR, "An index expression `expr` as a scalar (Python int).", cost=Cost.FREE, attrs=("expr",))
+    OpRecord(
+        "index",
+        Kind.SCALAR,
+        "An index expression `expr` as a scalar (Python int).",
+        cost=Cost.FREE,
+        attrs=("expr",),
+    )
 )
 
 FOR = define(
@@ -30,13 +38,36 @@ WHILE = define(
     )
 )
 
-IF = define(OpRecord("if", Kind.CONTROL, "`if(c) {... yield values} {... yield values}`; a branch may end in another terminator instead."))
+IF = define(
+    OpRecord(
+        "if",
+        Kind.CONTROL,
+        "`if(c) {... yield values} {... yield values}`; a branch may end in another terminator instead.",
+    )
+)
 
-YIELD = define(OpRecord("yield", Kind.CONTROL, "Ends a region, handing values to the enclosing op.", terminator=True))
-BREAK = define(OpRecord("break", Kind.CONTROL, "Leaves the nearest loop with these carried values.", terminator=True))
-CONTINUE = define(OpRecord("continue", Kind.CONTROL, "Next iteration of the nearest loop with these carried values.", terminator=True))
+YIELD = define(
+    OpRecord("yield", Kind.CONTROL, "Ends a region, handing values to the enclosing op.", terminator=True)
+)
+BREAK = define(
+    OpRecord("break", Kind.CONTROL, "Leaves the nearest loop with these carried values.", terminator=True)
+)
+CONTINUE = define(
+    OpRecord(
+        "continue",
+        Kind.CONTROL,
+        "Next iteration of the nearest loop with these carried values.",
+        terminator=True,
+    )
+)
 RETURN = define(
-    OpRecord("return", Kind.CONTROL, "Ends the function through return site `site`; operands are its dynamic leaves.", terminator=True, attrs=("site",))
+    OpRecord(
+        "return",
+        Kind.CONTROL,
+        "Ends the function through return site `site`; operands are its dynamic leaves.",
+        terminator=True,
+        attrs=("site",),
+    )
 )
 RAISE = define(
     OpRecord(

@@ -14,7 +14,18 @@ import numpy as np
 from pydsl.ir.core import Op
 from pydsl.ir.record import Cost, Kind, OpRecord, define
 
-_COMMUTATIVE = {"add", "multiply", "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor", "logical_and", "logical_or", "logical_xor"}
+_COMMUTATIVE = {
+    "add",
+    "multiply",
+    "equal",
+    "not_equal",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+}
 
 _COSTS: dict[Cost, str] = {
     Cost.CHEAP: """add subtract multiply negative positive absolute fabs sign rint floor ceil trunc square conjugate
@@ -45,7 +56,9 @@ def _define(name: str, cost: Cost) -> OpRecord:
     )
 
 
-UFUNCS: dict[str, OpRecord] = {name: _define(name, cost) for cost, names in _COSTS.items() for name in names.split()}
+UFUNCS: dict[str, OpRecord] = {
+    name: _define(name, cost) for cost, names in _COSTS.items() for name in names.split()
+}
 
 
 def _evaluate_cast(op: Op, operands: Sequence[Any]) -> Any:
@@ -73,7 +86,14 @@ SELECT = define(
 )
 
 COPY = define(
-    OpRecord("copy", Kind.ELEMENTWISE, "A copy in new memory.", cost=Cost.FREE, evaluate=lambda op, v: np.array(v[0]), allocates=True)
+    OpRecord(
+        "copy",
+        Kind.ELEMENTWISE,
+        "A copy in new memory.",
+        cost=Cost.FREE,
+        evaluate=lambda op, v: np.array(v[0]),
+        allocates=True,
+    )
 )
 
 IOTA = define(

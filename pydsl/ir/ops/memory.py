@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydsl.ir.record import Cost, Kind, OpRecord, define
 
-ALLOC = define(OpRecord("alloc", Kind.ALLOC, "New uninitialised memory (`np.empty`).", cost=Cost.FREE, allocates=True))
+ALLOC = define(
+    OpRecord("alloc", Kind.ALLOC, "New uninitialised memory (`np.empty`).", cost=Cost.FREE, allocates=True)
+)
 
 CONSTANT_ARRAY = define(
     OpRecord(
