@@ -100,7 +100,7 @@ def _needs_temporary(statement: Statement) -> bool:
     order = tuple(v for v, _ in loop_order(statement))
     if all(_reads_first(r, write, order) for r in suspects):
         return False
-    reversed_order = _reversed(statement)
+    reversed_order = _Reversed(statement)
     write = written(statement)
     assert write is not None
     suspects = [
@@ -133,7 +133,7 @@ def _ranges(access: Access) -> dict[Var, tuple[int | None, int | None]]:
     }
 
 
-class _reversed:
+class _Reversed:
     """Turns the statement's loops around: every variable ``v`` becomes ``extent - 1 - v``."""
 
     def __init__(self, statement: Statement) -> None:
@@ -328,7 +328,12 @@ def _place(
             position -= 1
         items.insert(position, statement)
         return
-    items.append(_own_nest(statement, order))
+    position = len(items)
+    while fuse and position and _is_contraction(items[position - 1]):
+        if _depends(items[position - 1], statement, common):
+            break
+        position -= 1  # what its epilogue reads must come before a product
+    items.insert(position, _own_nest(statement, order))
 
 
 def _merge(items: list[Item], position: int, common: tuple[Var, ...]) -> bool:
@@ -399,6 +404,10 @@ def _earliest(items: list[Item], statement: Statement, common: tuple[Var, ...]) 
             break
         position -= 1
     return position
+
+
+def _is_contraction(item: Item) -> bool:
+    return any(s.kind is StatementKind.CONTRACT for s in _members(item))
 
 
 def _own_nest(statement: Statement, order: list[tuple[Var, Affine]]) -> Item:

@@ -1,8 +1,9 @@
 """Contractions: register tiles, library GEMM, or a reduction, whichever the shapes ask for.
 
 - one side is a vector (no m or no n dimension): a reduction of products, vectorised along its contiguous dimension;
-- everything static and the right operand of moderate size: register-tiled code that reads the left operand through its
-  strides, so a convolution over sliding windows needs no copy of the windows; the epilogue runs on the tile in registers;
+- everything static and the right operand of moderate size: register-tiled code that reads the left operand through
+  its strides, so a convolution over sliding windows needs no copy of the windows; the epilogue runs on the tile in
+  registers;
 - large matrices with plain strides: the library's GEMM, the epilogue as loops after it;
 - the rest: loops in the order m, k, n.
 """
@@ -34,6 +35,9 @@ Dim = tuple[Var, Affine]
 
 #: products (m*n*k) from which the library is better than our own tiles, when its layout rules are met
 LIBRARY_WORK = 1 << 21
+#: bytes of the right operand up to which our own tiles are as fast as the library, however large the left one is:
+#: packed it stays in the level-2 cache, and the epilogue runs on registers
+CACHED_BYTES = 128 << 10
 #: bytes of the right operand that the register-tiled code keeps packed
 PACKED_BYTES = 1 << 20
 
@@ -145,11 +149,13 @@ def _gemm(statement: Statement, shape: _Shape, epilogue: list[Stmt], loops: list
     (m,), (n,), (k,) = shape.m, shape.n, shape.k
     if _constant([m, n, k]) and _size([m, n, k]) < LIBRARY_WORK:
         return None
+    if _constant([m, n, k]) and _size([n, k]) * shape.b.dtype.itemsize <= CACHED_BYTES:
+        return None
     assert statement.buffer is not None and statement.dtype is not None
     itemsize = statement.dtype.itemsize
-    a = _matrix(shape.a.offset, m[0], k[0], itemsize)
-    b = _matrix(shape.b.offset, k[0], n[0], itemsize)
-    c = _matrix(statement.address, m[0], n[0], itemsize)
+    a = _matrix(shape.a.offset, m, k, itemsize)
+    b = _matrix(shape.b.offset, k, n, itemsize)
+    c = _matrix(statement.address, m, n, itemsize)
     if a is None or b is None or c is None:
         return None
     if c[1]:
@@ -177,11 +183,16 @@ def _gemm(statement: Statement, shape: _Shape, epilogue: list[Stmt], loops: list
     return _around(shape.batch, [call, *after])
 
 
-def _matrix(address: Affine, row: Var, column: Var, itemsize: int) -> tuple[int, bool] | None:
-    """Leading dimension in elements and whether the matrix is stored transposed; None if the library cannot take it."""
-    down, right = address.coeff(row), address.coeff(column)
-    for lead, unit, transposed in ((down, right, False), (right, down, True)):
-        if unit == itemsize and lead > 0 and lead % itemsize == 0:
+def _matrix(address: Affine, row: Dim, column: Dim, itemsize: int) -> tuple[int, bool] | None:
+    """Leading dimension in elements and whether the matrix is stored transposed; None if the library cannot take it.
+
+    The library wants lines that do not overlap: windows that slide over one vector are none of its matrices.
+    """
+    down, right = address.coeff(row[0]), address.coeff(column[0])
+    for lead, unit, length, transposed in ((down, right, column[1], False), (right, down, row[1], True)):
+        if unit != itemsize or lead <= 0 or lead % itemsize:
+            continue
+        if length.is_const and lead // itemsize >= length.value:
             return lead // itemsize, transposed
     return None
 
