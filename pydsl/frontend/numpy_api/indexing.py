@@ -24,7 +24,24 @@ def nonzero(b: Builder, a: Operand) -> tuple[Value, ...]:
         message = "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead. "
         message += "If the context of this error is of the form `arr[nonzero(cond)]`, just use `arr[cond]`."
         raise NumpyError(ValueError, message)
-    return b.mask_to_index(b.truth_tensor(value))
+    indices = b.mask_to_index(b.truth_tensor(value))
+    return indices if len(indices) == 1 else as_columns(b, indices)
+
+
+def as_columns(b: Builder, indices: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Index arrays as columns of one array, as NumPy returns them from several axes."""
+    length = indices[0].tensor.shape[0]
+    table = b.allocate((length, Affine.of(len(indices))), dtypes.INT64)
+    columns = []
+    for position, index in enumerate(indices):
+        column = b.basic_index(b.transpose(table), [Affine.of(position)])
+        b.store(column, index)
+        columns.append(column)
+    limits = [b.recall_elements("in range", index) for index in indices]
+    for column, limit in zip(columns, limits, strict=True):
+        if limit is not None:
+            b.mark_in_range(column, limit)
+    return tuple(columns)
 
 
 @handles(np.flatnonzero)
@@ -36,7 +53,8 @@ def flatnonzero(b: Builder, a: Operand) -> Value:
 @handles(np.argwhere)
 def argwhere(b: Builder, a: Operand) -> Value:
     """``np.argwhere``: a row of coordinates for each true element."""
-    return b.transpose(stack(b, list(nonzero(b, a)), 0))
+    indices = b.mask_to_index(b.truth_tensor(b.reducible(a)))
+    return b.transpose(stack(b, list(indices), 0))
 
 
 @handles(np.take, method="take")
@@ -209,7 +227,7 @@ def delete(b: Builder, arr: Operand, obj: Operand, axis: Operand = None) -> Valu
         if not length.is_const:
             raise Unsupported("np.delete of several elements of an array of unknown length", "a bool mask")
         kept = np.delete(np.arange(length.const), obj)
-        return b.gather(value, [kept.tolist()], (along,), along, order="C")
+        return b.gather(value, [kept.tolist()], (along,), along)
     if isinstance(obj, Value) and obj.is_tensor and obj.tensor.rank:
         keep = b.allocate((length,), dtypes.BOOL_DTYPE)
         b.store(keep, True)
@@ -217,7 +235,7 @@ def delete(b: Builder, arr: Operand, obj: Operand, axis: Operand = None) -> Valu
             b.masked_store(keep, obj, False)
         else:
             b.scatter(keep, False, [obj], (0,), 0)
-        return b.gather(value, [b.flat_positions(keep)], (along,), along, order="C")
+        return b.gather(value, [b.flat_positions(keep)], (along,), along)
     return _delete_one(b, value, obj, along)
 
 
@@ -240,7 +258,8 @@ def _delete_one(b: Builder, value: Value, obj: Operand, axis: int) -> Value:
     position = position + length if negative else position
     shape = list(value.tensor.shape)
     shape[axis] = length - 1
-    result = b.allocate(shape, value.tensor.dtype)
+    fortran = b.is_f_contiguous(value) and not b.is_contiguous(value)
+    result = b.allocate(shape, value.tensor.dtype, range(len(shape) - 1, -1, -1) if fortran else None)
     rest = length - position - 1
     b.store(b.take_slice(result, axis, rules.ZERO, position), b.take_slice(value, axis, rules.ZERO, position))
     b.store(

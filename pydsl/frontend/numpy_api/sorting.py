@@ -275,14 +275,16 @@ def isin(
     kind: str | None = None,
 ) -> Operand:
     """``np.isin``: by comparing with a few elements, by binary search in many."""
-    value, tests = b.reducible(element), b.ravel(b.reducible(test_elements))
+    given, tests = b.reducible(element), b.ravel(b.reducible(test_elements))
+    value = b.ravel(given)
     count = tests.tensor.shape[0]
     if count.is_const and count.const <= _FEW:
-        spread = b.expand_dims(value, value.tensor.rank)
+        spread = b.expand_dims(value, 1)
         found = b.reduce("any", b.reducible(b.ufunc(np.equal, (spread, tests))), -1)
     else:
         found = _found_by_search(b, value, tests)
-    return b.ufunc(np.logical_not, (found,)) if invert else found
+    found = b.ufunc(np.logical_not, (found,)) if invert else found
+    return b.reshape(found, given.tensor.shape)
 
 
 _FEW = 16

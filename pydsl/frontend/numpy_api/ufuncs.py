@@ -10,6 +10,7 @@ from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.dtypes import DType
 from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.numpy_api.indexing import nonzero
 from pydsl.frontend.numpy_api.manipulation import part
 from pydsl.frontend.numpy_api.registry import Handler, array_method, handles
 from pydsl.ir.core import Value
@@ -69,7 +70,7 @@ def conjugate(b: Builder, x: Value, out: Operand = None) -> Operand:
 def where(b: Builder, condition: Operand, *branches: Operand) -> Any:
     """``np.where``: a selection, or the positions of the true elements."""
     if not branches:
-        return b.mask_to_index(b.truth_tensor(b.reducible(condition)))
+        return nonzero(b, condition)
     if len(branches) != 2:
         raise NumpyError(ValueError, "either both or neither of x and y should be given")
     return b.select(condition, *branches)
