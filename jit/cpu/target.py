@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import llvmlite.binding as llvm
 
 from pydsl.jit.cpu.libmvec import vector_math
+from pydsl.jit.cpu.threads import thread_count
 from pydsl.jit.llvm.target import Target
 
 
-@functools.cache
 def host_target() -> Target:
-    """The description of the processor that this process runs on."""
+    """The description of the processor that this process runs on, with the threads that the knob allows now."""
+    return replace(_processor(), threads=thread_count())
+
+
+@functools.cache
+def _processor() -> Target:
     features = _features()
     bits = 512 if _avx512(features) else 256 if features.get("avx2") else 128
     attributes = f'nounwind "prefer-vector-width"="{bits}" "min-legal-vector-width"="0"'

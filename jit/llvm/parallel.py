@@ -1,13 +1,14 @@
-"""Parallel loops: the body becomes a function that the threads of a pool run.
+"""Parallel loops: the body becomes a function of an environment and a range of iterations, for threads to call.
 
-The loop is cut into chunks; each thread takes the next one from a counter until none is left, so that it does not
-matter how many threads really come. The loop runs on the calling thread alone when there is no pool, when one thread is
-configured, or when another thread of the process is in a parallel loop already.
+`parallel_for` of the runtime table calls it for chunks; without such an entry it is called once for the whole loop.
+Where a chunk begins does not change results: chunks are multiples of a number of iterations that every vector length
+divides, so that the elements of a vector loop's remainder are the same as on one thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import TypeAlias
 
 from pydsl.jit.llvm import runtime
@@ -16,20 +17,28 @@ from pydsl.jit.llvm.loops import counted_loop
 from pydsl.jit.llvm.storage import COLD, Storage
 from pydsl.jit.llvm.text import FunctionText
 from pydsl.jit.runtime.abi import RETURN_EXCEPTION_SET
-from pydsl.loops.ir import For, Stmt
+from pydsl.loops.cost import estimate
+from pydsl.loops.ir import For, Stmt, While
+from pydsl.loops.walk import walk
 
 WriteFunction: TypeAlias = Callable[[Frame, Storage, Sequence[Stmt]], None]
 
-CHUNKS_PER_THREAD = 8
+GRAIN_NS = 10_000.0
+"""A chunk takes at least about this long."""
+
+_SHORTEST_NS = 0.05
+"""An iteration counts as at least this long."""
+
+_VECTOR_GRAIN = 256
+"""A multiple of the elements that one turn of a vectorised loop takes."""
 
 BODY_PREFIX = "pydsl.parallel."
 """The functions of parallel loops have names that begin so."""
 
-# The environment: these words, then the captured values.
-_NEXT, _CHUNK, _START, _STOP, _RT, _SLOTS, _STATUS, _CAPTURED = range(0, 64, 8)
+_PARAMETERS = ("ptr %env", "i64 %low", "i64 %high")
 
-STATE_BUSY, STATE_THREADS = 0, 8
-"""The first words of the state that the runtime table's entry "parallel_state" points to."""
+# The environment: these words, then the captured values.
+_RT, _SLOTS, _STATUS, _CAPTURED = range(0, 32, 8)
 
 
 def emit_parallel(frame: Frame, storage: Storage, loop: For, write: WriteFunction) -> None:
@@ -44,12 +53,11 @@ def emit_parallel(frame: Frame, storage: Storage, loop: For, write: WriteFunctio
         child = _body_function(frame, loop, write)
         size = _CAPTURED + 8 * len(child.captured)
         text.entry_do(f"{environment} = alloca [{size} x i8], align 64")
-        words = [("i64", "0", _NEXT), ("i64", start, _START), ("i64", stop, _STOP), ("i64", "0", _STATUS)]
-        words += [("ptr", frame.rt, _RT), ("ptr", frame.slots, _SLOTS)]
+        words = [("ptr", frame.rt, _RT), ("ptr", frame.slots, _SLOTS), ("i64", "0", _STATUS)]
         words += [(t, value, _CAPTURED + 8 * n) for n, (t, value) in enumerate(child.captured)]
         for type_, value, offset in words:
             text.do(f"store {type_} {value}, ptr {_at(text, environment, offset)}")
-        _start_threads(frame, child.text.name, environment, text.op(f"sub i64 {stop}, {start}"))
+        _run(frame, f"ptr @{child.text.name}", f"ptr {environment}, i64 {start}, i64 {stop}", grain(loop))
         status = text.op(f"load i64, ptr {_at(text, environment, _STATUS)}")
         failed = text.block("failed")
         text.branch(text.op(f"icmp ne i64 {status}, 0"), failed, done, COLD)
@@ -62,38 +70,33 @@ def _at(text: FunctionText, base: str, offset: int) -> str:
     return text.op(f"getelementptr inbounds i8, ptr {base}, i64 {offset}")
 
 
-def _start_threads(frame: Frame, function: str, environment: str, count: str) -> None:
-    """Hand the function to the pool, or run it once with a single chunk."""
+def _run(frame: Frame, function: str, job: str, iterations: int) -> None:
+    """Hand the function to the pool, or call it for all iterations."""
     text = frame.text
-    ask, ready, team, alone, end = (text.block(name) for name in ("ask", "ready", "team", "alone", "end"))
-    chunk = _at(text, environment, _CHUNK)
-    state = runtime.table_entry(text, frame.rt, "parallel_state")
-    text.branch(text.op(f"icmp eq ptr {state}, null"), alone, ask)
-    text.start(ask)
-    wanted = text.op(f"load i64, ptr {_at(text, state, STATE_THREADS)}")
-    threads = text.intrinsic("smin", "i64", wanted, count)
-    text.branch(text.op(f"icmp sgt i64 {threads}, 1"), ready, alone)
-    text.start(ready)
-    swap = text.op(f"cmpxchg ptr {_at(text, state, STATE_BUSY)}, i64 0, i64 1 acquire monotonic")
-    text.branch(text.op(f"extractvalue {{ i64, i1 }} {swap}, 1"), team, alone)
+    team, alone, end = (text.block(name) for name in ("team", "alone", "end"))
+    parallel_for = runtime.table_entry(text, frame.rt, "parallel_for")
+    text.branch(text.op(f"icmp eq ptr {parallel_for}, null"), alone, team)
     text.start(team)
-    chunks = text.op(f"mul i64 {threads}, {CHUNKS_PER_THREAD}")
-    rounded = text.op(f"add i64 {count}, {text.op(f'sub i64 {chunks}, 1')}")
-    text.do(f"store i64 {text.op(f'udiv i64 {rounded}, {chunks}')}, ptr {chunk}")
-    # the pool clears the flag when it is done
-    parallel = runtime.table_entry(text, frame.rt, "parallel")
-    text.do(f"call void {parallel}(ptr {state}, ptr @{function}, ptr {environment}, i64 {threads})")
+    text.do(f"call void {parallel_for}({function}, {job}, i64 {iterations}, i64 {frame.target.threads})")
     text.jump(end)
     text.start(alone)
-    text.do(f"store i64 {count}, ptr {chunk}")
-    text.do(f"call void @{function}(ptr {environment})")
+    text.do(f"call void {function.removeprefix('ptr ')}({job})")
     text.start(end)
 
 
+def grain(loop: For) -> int:
+    """The fewest iterations of a chunk: enough to pay for taking it, as far as the cost of an iteration is known."""
+    inside = list(walk(loop.body))
+    if any(isinstance(s, While) or (isinstance(s, For) and not (s.stop - s.start).is_const) for s in inside):
+        return 1
+    least = max(1, ceil(GRAIN_NS / max(estimate(loop.body), _SHORTEST_NS)))
+    return least if any(isinstance(s, For) for s in inside) else -(-least // _VECTOR_GRAIN) * _VECTOR_GRAIN
+
+
 def _body_function(frame: Frame, loop: For, write: WriteFunction) -> Frame:
-    """The function that each thread runs: chunk after chunk."""
+    """The function that runs a chunk."""
     unit = frame.unit
-    text = FunctionText(unit.module, f"{BODY_PREFIX}{unit.module.number()}", "void", ["ptr %env"])
+    text = FunctionText(unit.module, f"{BODY_PREFIX}{unit.module.number()}", "void", _PARAMETERS)
     rt = text.entry_op(f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_RT}')}")
     slots = text.entry_op(
         f"load ptr, ptr {text.entry_op(f'getelementptr inbounds i8, ptr %env, i64 {_SLOTS}')}"
@@ -101,24 +104,13 @@ def _body_function(frame: Frame, loop: For, write: WriteFunction) -> Frame:
     child = Frame(unit, text, rt, slots, home=loop)
     child.parent, child.environment, child.capture_offset = frame, "%env", _CAPTURED
     storage = Storage(child, _entry_at(text, _STATUS))
-    chunk, start, stop = (
-        text.entry_op(f"load i64, ptr {_entry_at(text, offset)}") for offset in (_CHUNK, _START, _STOP)
-    )
-    take, work = text.block("take"), text.block("work")
-    text.start(take)
-    ticket = text.op(f"atomicrmw add ptr {_at(text, '%env', _NEXT)}, i64 1 monotonic")
-    low = text.op(f"add i64 {start}, {text.op(f'mul i64 {ticket}, {chunk}')}")
-    text.branch(text.op(f"icmp slt i64 {low}, {stop}"), work, child.leave)
-    text.start(work)
-    high = text.intrinsic("smin", "i64", text.op(f"add i64 {low}, {chunk}"), stop)
 
     def iteration(counter: str) -> None:
         child.bind(loop.var, counter)
         write(child, storage, loop.body)
 
     with child.scope():
-        counted_loop(child, low, high, iteration, nonnegative=False)
-    text.jump(take)
+        counted_loop(child, "%low", "%high", iteration, nonnegative=False)
     text.start(child.leave)
     storage.free_all()
     text.ret("void")

@@ -30,6 +30,7 @@ class Target:
     complex_fma: NumPy itself multiplies complex numbers with fused multiply-adds on this machine.
     math: function name and LLVM type ("exp", "double") to the function that computes it.
     function_attributes: attributes of every function.
+    threads: the most threads of a parallel loop.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Target:
     complex_fma: bool = False
     math: Mapping[tuple[str, str], MathFunction] = field(default_factory=dict)
     function_attributes: str = "nounwind"
+    threads: int = 1
 
     def lanes(self, itemsize: int) -> int:
         """Elements of that many bytes in one vector register."""

@@ -8,7 +8,7 @@ this table as its first argument and loads what it needs from a fixed index:
 
 `ENTRIES` is the only definition of the indices; adding a name at the end keeps compiled code valid, any other
 change must raise `VERSION`. Entries of the C API and of this runtime are filled when the table is first used;
-a backend fills its own (`parallel`, `cblas_dgemm`, ...) with `provide` before it runs code that loads them.
+a backend fills its own (`parallel_for`, `cblas_dgemm`, ...) with `provide` before it runs code that loads them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 CAPACITY = 256
 
 _PYTHON_OBJECTS: dict[str, Any] = {
@@ -107,8 +107,7 @@ _RUNTIME_FUNCTIONS: tuple[str, ...] = ("alloc", "finish", "raise", "same_dtype")
 """Defined in `support.py`: `alloc` is called by kernels (see `abi.ResultStorage`), the rest by entries."""
 
 _BACKEND_FUNCTIONS: tuple[str, ...] = (
-    "parallel_state",
-    "parallel",
+    "parallel_for",
     "arena_0",
     "arena_1",
     "madvise",

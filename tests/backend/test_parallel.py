@@ -129,7 +129,7 @@ def test_every_iteration_runs_once(n: int, count: int) -> None:
     try:
         assert native.run(slots_of(counts, n)) == 0
     finally:
-        threads.set_threads(threads.thread_count())
+        threads.set_threads(None)
     np.testing.assert_array_equal(counts, np.arange(1000) < n)
 
 

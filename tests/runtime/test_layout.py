@@ -27,7 +27,7 @@ def test_table_entries() -> None:
     assert len(set(table.ENTRIES)) == len(table.ENTRIES) <= table.CAPACITY
     dispatch.ensure_support()
     runtime = table.runtime_table()
-    from_backends = table.ENTRIES[table.index("parallel_state") :]
+    from_backends = table.ENTRIES[table.index("parallel_for") :]
     for name in table.ENTRIES:
         assert name in from_backends or runtime.get(name), name
 
