@@ -1,4 +1,4 @@
-"""Between the call and the compiler: arguments as the front end sees them, results and guards as the runtime sees them."""
+"""Between the call and the compiler: arguments as the front end sees them, results and guards as the runtime does."""
 
 from __future__ import annotations
 
@@ -169,10 +169,11 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
     leaves = dynamic_leaves(request)
     captured = tuple(Captured(("<global>", k), s.data) for k, (s, _) in enumerate(lowered.implicit))
     storages = [v.tensor.storage if v.is_tensor else None for v in traced.function.body.args]
+    tried = lowered.written_arguments | traced.asked_to_write
     written = [
         path
         for (path, leaf), s in zip(leaves, storages, strict=True)
-        if s in lowered.written_arguments and (not isinstance(leaf, ArrayLeaf) or leaf.writeable)
+        if s in tried and (not isinstance(leaf, ArrayLeaf) or leaf.writeable)
     ]
     written += [
         c.path for c, (s, _) in zip(captured, lowered.implicit, strict=True) if s in lowered.written_arguments

@@ -132,7 +132,10 @@ class _Planner:
         guard: Guard
         if isinstance(leaf, ArrayLeaf):
             self.arrays[path] = leaf
-            guard = ArrayGuard(leaf.dtype, leaf.shape, leaf.strides, path in self.written, leaf.aligned, slot)
+            written = path in self.written
+            guard = ArrayGuard(
+                leaf.dtype, leaf.shape, leaf.strides, written, leaf.aligned, slot, not leaf.writeable
+            )
         elif isinstance(leaf, NumpyScalarLeaf):
             guard = NumpyScalarGuard(leaf.dtype, slot)
         elif leaf.cls is int:

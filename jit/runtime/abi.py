@@ -56,7 +56,8 @@ Extent: TypeAlias = "int | Slot"
 class ArrayGuard:
     """An exact `np.ndarray`. `None` in shape or strides means any; such numbers are passed in the slots after
     `slot` (which gets the data pointer): first the open dimensions, then the open strides, each in axis order.
-    The strides of an array without elements do not matter."""
+    The strides of an array without elements do not matter. `read_only` turns arrays away that can be written: what was
+    compiled for one that cannot may be nothing but the error that says so."""
 
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
@@ -64,6 +65,7 @@ class ArrayGuard:
     needs_writeable: bool
     aligned: bool
     slot: int
+    read_only: bool = False
 
     @property
     def is_empty(self) -> bool:

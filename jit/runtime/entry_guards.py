@@ -199,12 +199,16 @@ class GuardWriter:
         code, at = self.code, self.layout
         self.arrays[guard.slot] = guard
         self._type(obj, code.runtime("ndarray"))
-        mask = (ALIGNED if guard.aligned else 0) | (WRITEABLE if guard.needs_writeable else 0)
+        wanted_flags = (ALIGNED if guard.aligned else 0) | (WRITEABLE if guard.needs_writeable else 0)
+        mask = wanted_flags | (WRITEABLE if guard.read_only else 0)
         flags = code.op(f"and i32 {code.load('i32', obj, at.array_flags)}, {mask}")
         nd = code.load("i32", obj, at.array_nd)
         code.require(
             code.all_of(
-                [code.op(f"icmp eq i32 {flags}, {mask}"), code.op(f"icmp eq i32 {nd}, {len(guard.shape)}")]
+                [
+                    code.op(f"icmp eq i32 {flags}, {wanted_flags}"),
+                    code.op(f"icmp eq i32 {nd}, {len(guard.shape)}"),
+                ]
             ),
             MISS,
         )

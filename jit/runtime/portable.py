@@ -226,6 +226,7 @@ class _Guards:
         strides = zip(guard.strides, obj.strides, strict=True)
         _require(guard.is_empty or all(wanted in (None, stride) for wanted, stride in strides))
         _require(obj.flags.writeable or not guard.needs_writeable)
+        _require(not (obj.flags.writeable and guard.read_only))
         _require(obj.flags.aligned or not guard.aligned)
         run = self.run
         run.slots[guard.slot] = obj.__array_interface__["data"][0]

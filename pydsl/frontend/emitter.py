@@ -49,6 +49,7 @@ class Emitter:
         self._memo: dict[Hashable, tuple[Block, Any]] = {}
         self._writes: dict[Storage, int] = {}
         self._globals: dict[int, tuple[Any, Storage]] = {}
+        self.asked_to_write: set[Storage] = set()
 
     @contextmanager
     def at(self, block: Block) -> Iterator[None]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pydsl.errors import SourceLocation
 from pydsl.ir.core import Function
+from pydsl.ir.types import Storage
 
 Path: TypeAlias = "tuple[int | str, ...]"
 """Where an object is found in the arguments: the parameter's name, then items and attribute names."""
@@ -180,10 +181,14 @@ class Reads:
 
 @dataclass(frozen=True)
 class TraceResult:
-    """A traced function: `function.returns[site]` is a :data:`ReturnTree`."""
+    """A traced function: `function.returns[site]` is a :data:`ReturnTree`.
+
+    asked_to_write: memory that a write was tried on, also where the write came to nothing or was an error.
+    """
 
     function: Function
     reads: Reads
+    asked_to_write: frozenset[Storage] = frozenset()
 
     @property
     def read_globals(self) -> list[tuple[dict[str, Any], str, Any]]:

@@ -176,6 +176,7 @@ class Tensors(Scalars):
     def is_read_only(self, tensor: Value) -> bool:
         """Whether NumPy would refuse to write: read-only memory, or a repeated (broadcast) view."""
         storage = tensor.tensor.storage
+        self.asked_to_write.update(storage.roots())
         if storage.origin is Origin.PHI:
             return not all(root.writeable for root in storage.roots())
         return not storage.writeable or self.recall(("read-only", tensor)) is not None

@@ -78,7 +78,7 @@ def trace(request: TraceRequest) -> TraceResult:
     if ev.diagnostics:
         raise UnsupportedError(ev.diagnostics, source.name)
     function.storages = _used_storages(function)
-    return TraceResult(function, ev.reads)
+    return TraceResult(function, ev.reads, frozenset(builder.asked_to_write))
 
 
 def _run(ev: Evaluator, source: SourceFunction) -> None:

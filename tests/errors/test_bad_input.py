@@ -312,6 +312,32 @@ def test_the_place_is_in_the_helper() -> None:
     assert "in helper" in str(error)
 
 
+@jit
+def write_one(x):
+    x[1] = -2
+    return x
+
+
+def test_read_only_memory_is_an_error_of_that_call_only() -> None:
+    for size in (0, 1, 3):
+        frozen = np.zeros(size)
+        frozen.flags.writeable = False
+        for _ in range(2):
+            fails_read_only(frozen)
+            if size > 1:
+                assert write_one(np.zeros(size))[1] == -2
+            else:
+                with pytest.raises(IndexError):
+                    write_one(np.zeros(size))
+            fails_read_only(frozen)
+
+
+def fails_read_only(x: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="assignment destination is read-only") as caught:
+        write_one(x)
+    assert marked(str(caught.value))[2] == "x[1]"
+
+
 # --- unsupported constructs ---------------------------------------------------------------------------------------
 
 
