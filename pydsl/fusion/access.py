@@ -20,7 +20,7 @@ Ranges = dict[Any, tuple[int | None, int | None]]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One access of a statement: ``address`` over its variables; ``whole`` when the address depends on loaded indices."""
+    """One access of a statement: ``address`` over its variables; ``whole`` if the address depends on loaded indices."""
 
     buffer: Buffer
     address: Affine
@@ -69,6 +69,7 @@ def read(statement: Statement, load: Load | IndexedLoad) -> Access:
 
 
 def reads(statement: Statement) -> list[Access]:
+    """What the statement loads."""
     return [read(statement, load) for load in statement.loads()]
 
 

@@ -10,9 +10,9 @@ After (the write to ``@t`` is then dead)::
     for i in [N]: @c[i] = @a[i, 1] * 2 + 1
 
 Views need no special treatment: the map from the load's index to the index of the write is found from the addresses.
-A load is forwarded when one earlier write covers it, when everything that write has read is still unchanged, and when it
-is cheaper than keeping the value in memory. The cost model knows recomputation: a value that is broadcast is computed
-once per evaluation of the innermost loop it depends on, and an expensive one is kept in memory instead.
+A load is forwarded when one earlier write covers it, when everything that write has read is still unchanged, and when
+it is cheaper than keeping the value in memory. The cost model knows recomputation: a value that is broadcast is
+computed once per evaluation of the innermost loop it depends on, and an expensive one is kept in memory instead.
 """
 
 from __future__ import annotations
@@ -162,12 +162,13 @@ class Forwarding:
             return True
         times = sum(evaluations.values()) / max(size, 1)
         writer.notes.append(
-            f"kept in memory: inlined it would be computed {times:.0f} times for each element, at a cost of {weight} adds"
+            f"kept in memory: inlined it would be computed {times:.0f} times for each element, "
+            f"at a cost of {weight} adds"
         )
         return False
 
     def _removable(self, w: int) -> bool:
-        """Whether the write is not needed once its readers have the value: nobody else reads it, or it is overwritten."""
+        """Whether the write can go once its readers have the value: nobody else reads it, or it is overwritten."""
         write = self.writes[w]
         assert write is not None
         if write.buffer in self.local:

@@ -1,7 +1,8 @@
 """Intervals of expressions, to prove index checks away.
 
-An interval is an inclusive pair of bounds, either end None where nothing is known; None as a whole where the value may be NaN or
-nothing is known at all. Only what NumPy's index arithmetic is made of is understood; everything else is unknown.
+An interval is an inclusive pair of bounds, either end None where nothing is known; None as a whole where the value may
+be NaN or nothing is known at all. Only what NumPy's index arithmetic is made of is understood; everything else is
+unknown.
 
 Before::
 
@@ -152,7 +153,7 @@ def _fills(statement: Statement, buffer: Buffer) -> bool:
 
 
 def _constant(value: Any) -> Interval | None:
-    if isinstance(value, complex) or value != value:
+    if isinstance(value, complex) or (isinstance(value, float | np.floating) and math.isnan(value)):
         return None
     return (value, value)
 

@@ -1,7 +1,7 @@
 """Statements: the nodes of the operation DAG.
 
-Every tensor operation becomes one statement ``for v in space: dst[address(v)] = value(v)``: an iteration space, one written
-access and a scalar expression over loads. The expression language is the loop IR's, with one addition,
+Every tensor operation becomes one statement ``for v in space: dst[address(v)] = value(v)``: an iteration space, one
+written access and a scalar expression over loads. The expression language is the loop IR's, with one addition,
 :class:`IndexedLoad`, for addresses that depend on loaded indices. Index expressions are affine in the statement's own
 variables and in scalar variables of the function.
 """
@@ -46,7 +46,7 @@ class StatementKind(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class IndexedLoad(Expr):
-    """The element at ``offset + sum(stride * index)``; an index is an int64 expression (negative ones already wrapped)."""
+    """The element at ``offset + sum(stride * index)``; an index is an int64 expression (negative ones are wrapped)."""
 
     buffer: Buffer
     offset: Affine
@@ -113,7 +113,7 @@ class Statement:
         yield from self.payload
 
     def loads(self) -> list[Load | IndexedLoad]:
-        """Every load of the statement (shared nodes once). Remembered: expressions never change, only which there are."""
+        """Every load of the statement (shared nodes once), remembered: they never change, only which are there."""
         tops = tuple(self.expressions())
         if (
             self._loads is None

@@ -3,8 +3,8 @@
 An :class:`Op` is an instance of an :class:`~pydsl.ir.record.OpRecord`; everything general that is known about an
 operation (effects, result rule, reference evaluation, text form) stands in its record, never here and never in a pass.
 
-Control flow is structured. A block ends in a terminator: ``yield`` (to the enclosing op), ``break`` / ``continue`` (to the
-enclosing loop, from any depth of ``if``), ``return`` or ``raise``. Loop-carried values are block arguments.
+Control flow is structured. A block ends in a terminator: ``yield`` (to the enclosing op), ``break`` / ``continue``
+(to the enclosing loop, from any depth of ``if``), ``return`` or ``raise``. Loop-carried values are block arguments.
 """
 
 from __future__ import annotations
@@ -174,4 +174,5 @@ def _values(symbols: Iterable[Hashable]) -> Iterator[Value]:
 
 
 def operand_list(values: Sequence[Value]) -> str:
+    """Values as the text form lists them."""
     return ", ".join(map(repr, values))

@@ -2,8 +2,8 @@
 
 A value of the tensor IR is either a scalar or a *tensor reference*: dtype, shape, strides and offset over a
 :class:`Storage`. Shapes, strides and offsets are :class:`~pydsl.ir.affine.Affine` index expressions whose symbols are
-scalar SSA values (loop variables, integer arguments, data-dependent counts); strides and offsets are in **bytes**, as in
-NumPy, so that views of another dtype (``.real``, ``.view``) need nothing special.
+scalar SSA values (loop variables, integer arguments, data-dependent counts); strides and offsets are in **bytes**, as
+in NumPy, so that views of another dtype (``.real``, ``.view``) need nothing special.
 
 A view is nothing but another tensor reference on the same storage; no code is generated for it.
 """

@@ -1,8 +1,8 @@
 """Tensor IR functions to loop IR functions: structured control flow around fused straight lines.
 
-A block is cut at its control-flow operations. Every piece between two cuts becomes an operation DAG, is fused into nests and
-lowered; control flow maps one to one. Carried scalars are mutable variables; carried tensor references whose storage changes
-are pointers, and the numbers in their types are scalars carried beside them.
+A block is cut at its control-flow operations. Every piece between two cuts becomes an operation DAG, is fused into
+nests and lowered; control flow maps one to one. Carried scalars are mutable variables; carried tensor references
+whose storage changes are pointers, and the numbers in their types are scalars carried beside them.
 """
 
 from __future__ import annotations
@@ -138,6 +138,22 @@ class _Usage:
     primary: dict[Storage, TensorType] = field(default_factory=dict)
     written: set[Storage] = field(default_factory=set)
 
+    def note(self, value: Value, number: int) -> None:
+        """A use of a value, and of the numbers in its type."""
+        type_ = value.type
+        if not isinstance(type_, TensorType):
+            self.scalars[value].add(number)
+            return
+        self.storages[type_.storage].add(number)
+        size = type_.storage.nbytes
+        parts = (*type_.shape, *type_.strides, type_.offset)
+        for part in parts if size is None else (*parts, size):
+            for symbol in part.symbols():
+                assert isinstance(symbol, Value)
+                self.scalars[symbol].add(number)
+        if type_.storage.origin is Origin.PHI:
+            self.joined.update(_sources(type_.storage))
+
     def note_returned(self, op: Op) -> None:
         """Results, and the numbers that say how large the memory is that they lie in."""
         storages = {value.tensor.storage for value in op.operands if value.is_tensor}
@@ -216,7 +232,7 @@ class _FunctionLowering:
                 number = _CONTROL if control else segment
                 usage.segment_of[op] = number
                 for value in (*op.operands, *op.results):
-                    note(value, number, top)
+                    usage.note(value, number)
                 for symbol in symbols_of(op):
                     usage.scalars[symbol].add(number)
                 for index in op.record.writes:
@@ -230,25 +246,10 @@ class _FunctionLowering:
                     usage.note_returned(op)
                 for region in op.regions:
                     for arg in region.args:
-                        note(arg, _CONTROL, False)
+                        usage.note(arg, _CONTROL)
                     visit(region, False)
                 if op.regions:
                     segment += 1
-
-        def note(value: Value, number: int, top: bool) -> None:
-            type_ = value.type
-            if isinstance(type_, TensorType):
-                usage.storages[type_.storage].add(number)
-                for part in (*type_.shape, *type_.strides, type_.offset):
-                    for symbol in part.symbols():
-                        usage.scalars[symbol].add(number)
-                if type_.storage.nbytes is not None:
-                    for symbol in type_.storage.nbytes.symbols():
-                        usage.scalars[symbol].add(number)
-                if type_.storage.origin is Origin.PHI:
-                    usage.joined.update(_sources(type_.storage))
-            else:
-                usage.scalars[value].add(number)
 
         visit(self.source.body, True)
 

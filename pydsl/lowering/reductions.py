@@ -1,9 +1,9 @@
 """Reductions along the innermost loops.
 
-Sums of floats are at least as accurate as NumPy's pairwise sum and still vectorise: runs of ``CHUNK`` elements are added in
-several lanes (at most ``CHUNK / 32`` additions one after the other, then a tree), and the sums of the runs are added in a
-wider way: float32 in float64, float64 with a compensation term (Neumaier, "Rundungsfehleranalyse einiger Verfahren zur
-Summation endlicher Summen", 1974). Everything else is exact in any order, or runs in NumPy's order.
+Sums of floats are at least as accurate as NumPy's pairwise sum and still vectorise: runs of ``CHUNK`` elements are
+added in several lanes (at most ``CHUNK / 32`` additions one after the other, then a tree), and the sums of the runs are
+added in a wider way: float32 in float64, float64 with a compensation term (Neumaier, "Rundungsfehleranalyse einiger
+Verfahren zur Summation endlicher Summen", 1974). Everything else is exact in any order, or runs in NumPy's order.
 """
 
 from __future__ import annotations

@@ -6,7 +6,10 @@ Before::
 
 After::
 
-    for strip: acc[...] = -inf; for r: for lane: acc[lane] = max(acc[lane], @x[4*n*r + 4*(1024*strip + lane)]); @s[...] = acc[...]
+    for strip:
+        acc[...] = -inf
+        for r: for lane: acc[lane] = max(acc[lane], @x[4*n*r + 4*(1024*strip + lane)])
+        @s[...] = acc[...]
 
 Memory is walked in order, the accumulators stay in the nearest cache, and each element sees its terms in NumPy's order.
 """

@@ -18,7 +18,7 @@ from pydsl.ir.types import TensorType
 
 
 def eliminate_dead_code(function: Function) -> None:
-    """Removes pure operations whose results nothing uses, in place. Writes stay: fusion knows which of them are dead."""
+    """Removes pure operations whose results nothing uses, in place. Writes stay: fusion knows which are dead."""
     used: set[Value] = set()
     _sweep(function.body, used)
 

@@ -1,4 +1,4 @@
-"""How many loop nests functions compile to, and which temporaries are left: pinned, because fusion is what users pay for."""
+"""How many loop nests functions compile to, and which temporaries are left: pinned, as fusion is what users pay for."""
 
 from __future__ import annotations
 

@@ -429,8 +429,8 @@ YOLOV3_DECODE = Case(
         "empty": {"sides": ((0, 3), (2, 0)), "classes": 3},
         "empty_level": {"sides": ((2, 3), (2, 0)), "classes": 3},
     },
-    # a score is a product of two sigmoids, and each of the two results is off by up to 3.4 (ours) and 3.2 (NumPy's) ULP for
-    # each of them: 2 * (3.4 + 3.2) and the rounding of the product
+    # a score is a product of two sigmoids, and each of the two results is off by up to 3.4 (ours) and 3.2 (NumPy's) ULP
+    # for each of them: 2 * (3.4 + 3.2) and the rounding of the product
     tolerances=(SCALED_TRANSCENDENTAL, Tolerance(ulps=14)),
     overlaps={"shared": shared_preds},
 )

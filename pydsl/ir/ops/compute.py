@@ -44,8 +44,9 @@ REDUCE = define(
     OpRecord(
         "reduce",
         Kind.REDUCTION,
-        "Reduction of a tensor over `axes` (a sorted tuple); the result (new memory) has the other axes. The operand has the accumulator's"
-        " dtype already, but for argmax/argmin (exactly one axis; int64 result; first occurrence; NaN wins). Reductions without identity never"
+        "Reduction of a tensor over `axes` (a sorted tuple); the result (new memory) has the other axes. The operand"
+        " has the accumulator's dtype already, but for argmax/argmin (exactly one axis; int64 result; first occurrence;"
+        " NaN wins). Reductions without identity never"
         " see an empty axis (checked before).",
         evaluate=_evaluate_reduce,
         allocates=True,
@@ -67,7 +68,8 @@ CONTRACT = define(
     OpRecord(
         "contract",
         Kind.CONTRACTION,
-        "Sum of products of two tensors of one dtype: einsum with integer labels `a`, `b`, `out` (each label once per operand); labels absent from"
+        "Sum of products of two tensors of one dtype: einsum with integer labels `a`, `b`, `out` (each label once per"
+        " operand); labels absent from"
         " `out` are summed. matmul, dot, tensordot and two-operand einsum all become this.",
         cost=Cost.HEAVY,
         evaluate=_evaluate_contract,

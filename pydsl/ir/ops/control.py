@@ -22,8 +22,9 @@ FOR = define(
     OpRecord(
         "for",
         Kind.CONTROL,
-        "`for(start, stop, inits...) {^(i, carried...): ... yield next...}`: `step` is a non-zero constant; i is an int64 scalar. Results are the"
-        " carried values after the last iteration (or at `break`). Tensors may be carried: then the type of the block argument names a PHI storage and"
+        "`for(start, stop, inits...) {^(i, carried...): ... yield next...}`: `step` is a non-zero constant; i is an"
+        " int64 scalar. Results are the carried values after the last iteration (or at `break`). Tensors may be"
+        " carried: then the type of the block argument names a PHI storage and"
         " symbols that are carried beside it.",
         attrs=("step",),
     )
@@ -33,8 +34,9 @@ WHILE = define(
     OpRecord(
         "while",
         Kind.CONTROL,
-        "`while(inits...) {^(carried...): ... condition(c)...} {^: ... yield next...}`: region 0 computes the condition and ends in `yield(c)`, region 1"
-        " is the body; both see the block arguments of region 0. Results are the carried values when the condition fails or at `break`.",
+        "`while(inits...) {^(carried...): ... condition(c)...} {^: ... yield next...}`: region 0 computes the condition"
+        " and ends in `yield(c)`, region 1 is the body; both see the block arguments of region 0. Results are the"
+        " carried values when the condition fails or at `break`.",
     )
 )
 
@@ -84,7 +86,8 @@ CHECK = define(
     OpRecord(
         "check",
         Kind.CHECK,
-        "Raises `error` with `message` (a format string over the further operands) unless the first operand, a bool scalar, is true.",
+        "Raises `error` with `message` (a format string over the further operands) unless the first operand, a bool"
+        " scalar, is true.",
         may_raise=True,
         attrs=("error", "message"),
     )
@@ -94,7 +97,8 @@ CHECK_BOUNDS = define(
     OpRecord(
         "check_bounds",
         Kind.CHECK,
-        "Raises IndexError unless every element of the integer tensor (or scalar) lies in [-size, size); `size` is an index expression, `axis` names"
+        "Raises IndexError unless every element of the integer tensor (or scalar) lies in [-size, size); `size` is an"
+        " index expression, `axis` names"
         " the axis in the message.",
         may_raise=True,
         attrs=("size", "axis"),

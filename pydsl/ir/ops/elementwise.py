@@ -1,7 +1,7 @@
 """Elementwise operations: ``result[i] = f(a[i], b[i], ...)`` on tensors of one shape, or on scalars.
 
-Operands have the dtypes of the ufunc loop already (casts are explicit ``cast`` ops) and one shape (broadcasts are views);
-a scalar operand stands for itself at every index. The result is new memory.
+Operands have the dtypes of the ufunc loop already (casts are explicit ``cast`` ops) and one shape (broadcasts are
+views); a scalar operand stands for itself at every index. The result is new memory.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ STORE = define(
     OpRecord(
         "store",
         Kind.WRITE,
-        "`store(dst, value)`: writes a tensor of the same shape and dtype, or a scalar, as if the value were complete first.",
+        "`store(dst, value)`: writes a tensor of the same shape and dtype, or a scalar, as if the value were complete"
+        " first.",
         writes=(0,),
     )
 )
@@ -40,7 +41,8 @@ MASKED_STORE = define(
     OpRecord(
         "masked_store",
         Kind.WRITE,
-        "`masked_store(dst, mask, value)`: writes where the bool tensor `mask` (same shape) is true; value and mask complete first.",
+        "`masked_store(dst, mask, value)`: writes where the bool tensor `mask` (same shape) is true; value and mask"
+        " complete first.",
         writes=(0,),
     )
 )
@@ -49,8 +51,9 @@ GATHER = define(
     OpRecord(
         "gather",
         Kind.GATHER,
-        "`gather(src, index, ...)`: integer-array load. `axes` are the indexed axes of src; all indices have one shape B (broadcast"
-        " before) and lie in bounds after adding the dimension to negative ones (checked before). The result is new memory of shape"
+        "`gather(src, index, ...)`: integer-array load. `axes` are the indexed axes of src; all indices have one shape"
+        " B (broadcast before) and lie in bounds after adding the dimension to negative ones (checked before). The"
+        " result is new memory of shape"
         " src.shape without axes, with B inserted at `position`.",
         cost=Cost.DIVIDE,
         allocates=True,
@@ -62,8 +65,9 @@ SCATTER = define(
     OpRecord(
         "scatter",
         Kind.WRITE,
-        "`scatter(dst, value, index, ...)`: integer-array store, in row-major order of B (the last write to an element stays)."
-        " `axes` and `position` as in gather; value is a scalar or has the shape that gather would give; `accumulate` names a ufunc for `ufunc.at`.",
+        "`scatter(dst, value, index, ...)`: integer-array store, in row-major order of B (the last write to an element"
+        " stays). `axes` and `position` as in gather; value is a scalar or has the shape that gather would give;"
+        " `accumulate` names a ufunc for `ufunc.at`.",
         writes=(0,),
         attrs=("axes", "position", "accumulate"),
     )
