@@ -13,8 +13,11 @@ _ = _ops
 
 #: a symbolic extent counts as this many iterations
 DEFAULT_TRIPS = 128
-_NS = {Cost.FREE: 0.0, Cost.CHEAP: 0.05, Cost.DIVIDE: 0.3, Cost.HEAVY: 1.0}
-_ACCESS_NS = 0.1
+#: for operands of eight bytes; vectors hold more of the shorter ones
+_NS = {Cost.FREE: 0.0, Cost.CHEAP: 0.03, Cost.DIVIDE: 0.2, Cost.HEAVY: 0.8}
+#: integers are not divided in vectors
+_INTEGER_DIVIDE_NS = 1.0
+_NS_PER_BYTE = 0.0115
 _FLOPS_PER_NS = 20.0
 _COPIED_PER_NS = 10.0
 
@@ -34,7 +37,7 @@ def _stmt(stmt: Stmt) -> float:
         case While():
             return DEFAULT_TRIPS * (own + estimate(stmt.header) + estimate(stmt.body))
         case Store():
-            return own + _ACCESS_NS
+            return own + _NS_PER_BYTE * stmt.value.dtype.itemsize
         case Contract():
             points = stmt.n[1] * prod(extent for _, extent, _ in stmt.m)
             work = points * prod(extent for extent, _, _ in stmt.k)
@@ -50,8 +53,16 @@ def _stmt(stmt: Stmt) -> float:
 
 def _expr(expr: Expr) -> float:
     if isinstance(expr, Apply):
-        record = RECORDS.get(expr.name)
-        return _NS[record.cost if record is not None else Cost.CHEAP] + sum(_expr(a) for a in expr.args)
+        return _operation(expr) + sum(_expr(a) for a in expr.args)
     if isinstance(expr, Load):
-        return _ACCESS_NS
+        return _NS_PER_BYTE * expr.dtype.itemsize
     return 0.0
+
+
+def _operation(expr: Apply) -> float:
+    record = RECORDS.get(expr.name)
+    cost = record.cost if record is not None else Cost.CHEAP
+    widest = max((a.dtype for a in (expr, *expr.args)), key=lambda dtype: dtype.itemsize)
+    if cost is Cost.DIVIDE and widest.kind in "iu":
+        return _INTEGER_DIVIDE_NS
+    return _NS[cost] * widest.itemsize / 8

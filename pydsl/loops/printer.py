@@ -1,4 +1,4 @@
-"""The text form of the loop IR, for people: `inspect("loops")`, dumps, golden tests.
+"""The text form of the loop IR: `inspect("loops")`, dumps, golden tests. :mod:`pydsl.loops.parser` reads it back.
 
     loops scale(n: int64 = slot 2) slots=3
       buffer @x: arg float64 slot 0 readonly
@@ -7,7 +7,10 @@
         @y[8*i] = multiply(@x[8*i]: float64, 2.0: float64)
       return 0
 
-Names are made unique within the text. Stores show byte offsets; a load, a constant and a cast show their dtype.
+Names are made unique within the text. Stores show byte offsets; a load, a constant and a cast show their dtype, and an
+operation where it is not the ufunc's. With ``exact``, also what only matters to who wants the same function again:
+bounds of variables, products in place of their names, locations, error payloads. What has no text (constant data, an
+exception class of the user's) is ``object(k)``, an entry of :func:`object_table`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
+from pydsl.ir.literals import ERROR_MODULES, element
+from pydsl.loops.dtypes import usual_dtype
 from pydsl.loops.ir import (
     Alloc,
     AllocResult,
@@ -31,6 +37,7 @@ from pydsl.loops.ir import (
     Copy,
     Declare,
     DType,
+    ErrorRecord,
     Expr,
     Fail,
     For,
@@ -41,6 +48,7 @@ from pydsl.loops.ir import (
     Load,
     LoopFunction,
     LoopKind,
+    Product,
     Read,
     Release,
     Return,
@@ -55,9 +63,16 @@ from pydsl.loops.ir import (
 from pydsl.loops.walk import walk
 
 
-def format_function(function: LoopFunction) -> str:
+def format_function(function: LoopFunction, *, exact: bool = False) -> str:
     """A loop function as text."""
-    return _Printer().function(function)
+    return _Printer(exact).function(function)
+
+
+def object_table(function: LoopFunction) -> list[Any]:
+    """The objects that the exact text only refers to, for :func:`pydsl.loops.parser.parse_function`."""
+    printer = _Printer(exact=True)
+    printer.function(function)
+    return printer.table
 
 
 def format_statements(body: Sequence[Stmt]) -> str:
@@ -80,8 +95,10 @@ def format_expression(expr: Expr) -> str:
 
 
 class _Printer:
-    def __init__(self) -> None:
+    def __init__(self, exact: bool = False) -> None:
+        self.exact = exact
         self.lines: list[str] = []
+        self.table: list[Any] = []
         self._depth = 0
         self._names: dict[object, str] = {}
         self._taken: set[str] = set()
@@ -90,6 +107,8 @@ class _Printer:
 
     def name(self, owner: Var | Buffer) -> str:
         """The name of a variable or buffer, made unique by a number."""
+        if self.exact and isinstance(owner, Product):
+            return f"{{{self.name(owner.factor)}*[{self.index(owner.stride)}]}}"
         if owner not in self._names:
             wanted = owner.name or "v"
             name, number = wanted, 0
@@ -106,6 +125,19 @@ class _Printer:
     def index(self, expr: Affine) -> str:
         return expr.text(lambda symbol: self.name(symbol) if isinstance(symbol, Var) else str(symbol))
 
+    def bounds(self, var: Var) -> str:
+        if not self.exact or var.bounds == (None, None):
+            return ""
+        low, high = ("?" if end is None else str(end) for end in var.bounds)
+        return f" within [{low}, {high}]"
+
+    def loc(self, loc: SourceLocation | None) -> str:
+        return f" loc({loc.file!r}: {loc.line}: {loc.col})" if self.exact and loc is not None else ""
+
+    def object(self, value: object) -> str:
+        self.table.append(value)
+        return f"object({len(self.table) - 1})"
+
     # --- expressions ----------------------------------------------------------------------------------------
 
     def expr(self, expr: Expr) -> str:
@@ -120,7 +152,8 @@ class _Printer:
                 return f"{self.buffer(buffer)}[{self.index(offset)}]: {dtype}"
             case Apply(name=name, args=args, dtype=dtype):
                 text = f"{name}{_flags(expr)}({', '.join(self.expr(arg) for arg in args)})"
-                return f"{text}: {dtype}" if name == "cast" else text
+                usual = usual_dtype(name, [arg.dtype for arg in args])
+                return text if usual is not None and usual == dtype else f"{text}: {dtype}"
         return repr(expr)
 
     # --- statements -----------------------------------------------------------------------------------------
@@ -139,36 +172,59 @@ class _Printer:
         self._depth -= 1
 
     def function(self, function: LoopFunction) -> str:
-        scalars = ", ".join(f"{self.name(var)}: {var.dtype} = slot {slot}" for var, slot in function.scalars)
-        self.line(f"loops {function.name}({scalars}) slots={function.n_slots}" + _if(function.arena, "arena"))
+        scalars = ", ".join(
+            f"{self.name(var)}: {var.dtype} = slot {slot}{self.bounds(var)}" for var, slot in function.scalars
+        )
+        heading = f"loops {function.name}({scalars}) slots={function.n_slots}" + _if(function.arena, "arena")
+        if self.exact:
+            heading += f" payload={function.payload_slot} cost={float(function.cost_ns)!r}"
+        self.line(heading)
         self._depth += 1
         for buffer in function.buffers:
             self.line(self._declaration(buffer))
         for number, error in enumerate(function.errors):
-            self.line(f"error {number}: {error.error.__name__} {error.message!r}")
+            self.line(f"error {number}: {self._error(error)}")
         self.body(function.body)
         return "\n".join(self.lines) + "\n"
+
+    def _error(self, error: ErrorRecord) -> str:
+        name = error.error.__name__
+        if self.exact and not any(getattr(m, name, None) is error.error for m in ERROR_MODULES.values()):
+            name = self.object(error.error)
+        text = f"{name} {error.message!r}"
+        if not self.exact:
+            return text
+        payload = f" payload {', '.join(map(str, error.payload))}" if error.payload else ""
+        return f"{text}{payload}{self.loc(error.loc)}"
 
     def _declaration(self, buffer: Buffer) -> str:
         text = f"buffer {self.buffer(buffer)}: {buffer.space.value} {buffer.dtype}"
         if buffer.slot is not None:
-            text += f" slot {buffer.slot}" + (f" - {buffer.slot_bias}" if buffer.slot_bias else "")
-        if buffer.space is Space.ARENA:
+            text += f" slot {buffer.slot}"
+        if buffer.space is Space.ARENA and buffer.arena_offset is not None:
             text += f" at {buffer.arena_offset}"
         if buffer.nbytes is not None:
             text += f" nbytes {self.index(buffer.nbytes)}"
         if buffer.targets:
             text += f" to {', '.join(map(self.buffer, buffer.targets))}"
-        return text + (" readonly" if buffer.readonly else "")
+        text += " readonly" if buffer.readonly else ""
+        if self.exact:
+            text += f" aligned {buffer.alignment}" if buffer.alignment != 1 else ""
+            text += f" bias {buffer.slot_bias}" if buffer.slot_bias else ""
+            text += "".join(f" {mark}" for mark in ("fresh", "scratch") if getattr(buffer, mark))
+            text += f" data {self.object(buffer.data)}" if buffer.data is not None else ""
+        return text
 
     def loop(self, stmt: For) -> None:
         kind = "" if stmt.kind is LoopKind.SERIAL else f" {stmt.kind.value}"
         marks = f"{kind}{' independent' if stmt.independent else ''}{f' label {stmt.label}' if stmt.label else ''}"
+        if self.exact:
+            marks += f"{f' kernel {stmt.kernel}' if stmt.kernel else ''}{self.bounds(stmt.var)}{self.loc(stmt.loc)}"
         start, stop = self.index(stmt.start), self.index(stmt.stop)
         self.block(f"for {self.name(stmt.var)} in [{start}, {stop}){marks}", stmt.body)
 
     def while_(self, stmt: While) -> None:
-        self.block("while", stmt.header)
+        self.block(f"while{self.loc(stmt.loc)}", stmt.header)
         self.block(f"do if {self.expr(stmt.condition)}", stmt.body)
 
     def branch(self, stmt: If) -> None:
@@ -177,10 +233,14 @@ class _Printer:
             self.block("else", stmt.orelse)
 
     def let(self, stmt: Let) -> None:
-        self.line(f"let {self.name(stmt.var)}: {stmt.var.dtype} = {self.expr(stmt.value)}")
+        self.line(f"let {self._declared(stmt)}")
 
     def declare(self, stmt: Declare) -> None:
-        self.line(f"var {self.name(stmt.var)}: {stmt.var.dtype} = {self.expr(stmt.value)}")
+        self.line(f"var {self._declared(stmt)}")
+
+    def _declared(self, stmt: Let | Declare) -> str:
+        var = stmt.var
+        return f"{self.name(var)}: {var.dtype} = {self.expr(stmt.value)}{self.bounds(var)}"
 
     def assign(self, stmt: Assign) -> None:
         self.line(f"{self.name(stmt.var)} = {self.expr(stmt.value)}")
@@ -213,12 +273,15 @@ class _Printer:
         a = self._matrix(stmt.a, stmt.a_offset, stmt.lda, stmt.trans_a)
         b = self._matrix(stmt.b, stmt.b_offset, stmt.ldb, stmt.trans_b)
         c = self._matrix(stmt.c, stmt.c_offset, stmt.ldc, False)
-        beta = f" + {stmt.beta} * {c}" if stmt.beta else ""
-        self.line(f"gemm {stmt.dtype} ({sizes}) {c} = {a} @ {b}{beta}")
+        beta = f" beta {float(stmt.beta)!r}" if stmt.beta else ""
+        self.line(f"gemm {stmt.dtype} ({sizes}) {c} = {a} * {b}{beta}{self._kernel(stmt.kernel)}")
 
     def _matrix(self, buffer: Buffer, offset: Affine, lead: Affine, transposed: bool) -> str:
         text = f"{self.buffer(buffer)}[{self.index(offset)} lead {self.index(lead)}]"
-        return f"{text}.T" if transposed else text
+        return f"{text} transposed" if transposed else text
+
+    def _kernel(self, number: int) -> str:
+        return f" kernel {number}" if self.exact and number else ""
 
     def contract(self, stmt: Contract) -> None:
         m = ", ".join(f"{self.name(var)} < {extent} a {stride}" for var, extent, stride in stmt.m)
@@ -229,7 +292,7 @@ class _Printer:
         heading = (
             f"contract {self.name(stmt.acc)}: {stmt.dtype} = {first} * {second} over m({m}) n({n}) k({k})"
         )
-        self.block(heading, stmt.epilogue)
+        self.block(heading + self._kernel(stmt.kernel), stmt.epilogue)
 
     def return_(self, stmt: Return) -> None:
         self.line(f"return {stmt.site}")
@@ -273,11 +336,9 @@ def _flags(expr: Apply) -> str:
 
 
 def _number(value: Any, dtype: DType) -> str:
-    if dtype.kind == "b":
-        return str(bool(value))
-    if dtype.kind in "iu":
-        return str(int(value))
-    return str(np.asarray(value).astype(dtype)[()])
+    scalar: Any = np.asarray(value).astype(dtype)[()]
+    text = element(scalar)
+    return f"({text})" if dtype.kind == "c" else text
 
 
 def _if(value: int, word: str) -> str:

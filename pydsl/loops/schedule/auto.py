@@ -10,8 +10,8 @@ from pydsl.loops.ir import For, LoopKind, Stmt
 from pydsl.loops.schedule.dependences import independent, only_scalar_work
 from pydsl.loops.walk import blocks, walk
 
-#: a loop runs on threads when it is estimated to take longer than this
-PARALLEL_NS = 150_000.0
+#: a loop runs on threads when it is estimated to take longer than this; to wake a thread takes some 7 microseconds
+PARALLEL_NS = 100_000.0
 
 
 @dataclass
