@@ -11,7 +11,7 @@ from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.dtypes import DType
 from pydsl.frontend.emitter import Operand
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.reductions import FLOAT16, Reductions
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
@@ -235,7 +235,7 @@ class Contractions(Reductions):
             y_axes = [self.normalize_axis(k, y.tensor.rank) for k in _listed(right)]
         else:
             if isinstance(axes, Value):
-                raise Unsupported("np.tensordot with axes that are not known at compile time")
+                raise NeedStatic(axes, "the axes of np.tensordot must be known at compile time")
             x_axes = list(range(x.tensor.rank - int(axes), x.tensor.rank))
             y_axes = list(range(int(axes)))
         if len(x_axes) != len(y_axes):

@@ -10,7 +10,7 @@ import numpy as np
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.emitter import Operand
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.tensors import Tensors
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
@@ -84,7 +84,7 @@ class Views(Tensors):
     def normalize_axis(self, axis: Operand, rank: int, name: str = "") -> int:
         """A static axis in ``[0, rank)``; NumPy's AxisError otherwise."""
         if isinstance(axis, Value):
-            raise Unsupported("an axis that is not known at compile time", "pass the axis as a constant")
+            raise NeedStatic(axis, "an axis must be known at compile time")
         try:
             axis = int(axis.__index__())
         except AttributeError:

@@ -18,7 +18,7 @@ computed once per evaluation of the innermost loop it depends on, and an expensi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from pydsl.fusion.access import Access, conflict, element_map, points, read, written
@@ -226,7 +226,7 @@ def _place(statement: Statement) -> str:
 
 def _shape(index: list[Affine], reader: Statement) -> list[Affine]:
     """The map with the reader's variables replaced by their positions, to compare maps of different readers."""
-    mapping = {v: Affine.of(("var", k)) for k, v in enumerate(reader.all_vars)}
+    mapping: dict[Hashable, Affine | int] = {v: Affine.of(("var", k)) for k, v in enumerate(reader.all_vars)}
     return [expr.substitute(mapping) for expr in index]
 
 

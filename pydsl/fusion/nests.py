@@ -8,7 +8,7 @@ and a row's softmax stays in cache. What may move past what is decided by confli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydsl.analysis.dependence import lexicographically_nonnegative, only_same_iteration
@@ -127,7 +127,7 @@ def _reads_first(access: Access, write: Access, order: tuple[Var, ...]) -> bool:
     return lexicographically_nonnegative(access, write, order, ranges, ranges)
 
 
-def _ranges(access: Access) -> dict[Var, tuple[int | None, int | None]]:
+def _ranges(access: Access) -> dict[Hashable, tuple[Affine | int | None, Affine | int | None]]:
     return {
         v: (0, e.value - 1 if e.is_const else None) for v, e in zip(access.vars, access.extents, strict=True)
     }
@@ -172,6 +172,7 @@ def _through_temporary(statement: Statement) -> Iterator[Statement]:
     ):
         assert isinstance(value, Apply)
         old, value = value.args
+    stored: Expr
     made, stored = _temporary(statement, value, statement.dtype)
     if statement.kind in (StatementKind.REDUCE, StatementKind.CONTRACT):
         first = made[-1]

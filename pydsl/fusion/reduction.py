@@ -27,6 +27,7 @@ REDUCTION_OPS = {
 def identity(reduction: str, dtype: np.dtype[Any]) -> Const:
     """The neutral element (for max and min the extreme value, since empty reductions were refused before)."""
     kind = dtype.kind
+    value: float
     if reduction in ("sum", "bitwise_or", "bitwise_xor", "any"):
         value = 0
     elif reduction in ("prod", "all"):

@@ -62,7 +62,9 @@ class LoweringState:
         """An index expression over values as one over variables."""
         if expr.is_const:
             return expr
-        return expr.substitute({value: self.symbol(value) for value in expr.symbols()})
+        return expr.substitute(
+            {value: self.symbol(value) for value in expr.symbols() if isinstance(value, Value)}
+        )
 
     def buffer_of_alloc(self, storage: Storage) -> Buffer:
         """The buffer of an allocated storage before its size is bound: sizes over unbound scalars are set on use."""

@@ -186,7 +186,7 @@ def _symbols(expr: Affine, found: set[Var]) -> None:
         if isinstance(symbol, Product):
             found.add(symbol.factor)
             _symbols(symbol.stride, found)
-        else:
+        elif isinstance(symbol, Var):
             found.add(symbol)
 
 

@@ -86,7 +86,9 @@ def _classify(statement: Statement, loops: list[Dim]) -> _Shape | None:
     ]
     if any(not isinstance(s, Var) for e in (a.offset, b.offset) for s in e.symbols()):
         return None
-    batch, m, n = [], [], []
+    batch: list[tuple[Var, Affine]] = []
+    m: list[tuple[Var, Affine]] = []
+    n: list[tuple[Var, Affine]] = []
     for var, extent in loops:
         in_a, in_b = a.offset.coeff(var) != 0, b.offset.coeff(var) != 0
         (batch if in_a == in_b else m if in_a else n).append((var, extent))

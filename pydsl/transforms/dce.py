@@ -13,17 +13,19 @@ After::
 
 from __future__ import annotations
 
-from pydsl.ir.core import Block, Function, Value, symbols_of
+from collections.abc import Hashable
+
+from pydsl.ir.core import Block, Function, symbols_of
 from pydsl.ir.types import TensorType
 
 
 def eliminate_dead_code(function: Function) -> None:
     """Removes pure operations whose results nothing uses, in place. Writes stay: fusion knows which are dead."""
-    used: set[Value] = set()
+    used: set[Hashable] = set()
     _sweep(function.body, used)
 
 
-def _sweep(block: Block, used: set[Value]) -> None:
+def _sweep(block: Block, used: set[Hashable]) -> None:
     kept = []
     for op in reversed(block.ops):
         for region in op.regions:

@@ -683,3 +683,25 @@ def test_targets() -> None:
     assert "the target 'cuda' is not there yet" in str(refused(there, "def helper(x):", vector()))
     with knobs.scope(target="simulator"):
         assert "the target 'simulator' is not there yet" in str(refused(calls_helper, "", vector()))
+
+
+@jit
+def by_axis(x, k, digits, q):
+    return x.sum(axis=k), np.round(x, digits), np.percentile(x, q)
+
+
+@jit
+def axis_from_data(x):
+    return x.sum(axis=int(x[0, 0]))
+
+
+def test_axes_and_digits_may_be_arguments() -> None:
+    x = np.linspace(0, 1, 6).reshape(2, 3)
+    for k, digits, q in ((0, 1, 25.0), (1, 2, 50), (-1, 0, 75.0)):
+        for mine, theirs in zip(by_axis(x, k, digits, q), by_axis.__wrapped__(x, k, digits, q), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-15)
+    with pytest.raises(np.exceptions.AxisError) as caught:
+        by_axis(x, 2, 1, 50)
+    assert marked(str(caught.value))[2] == "x.sum(axis=k)"
+    error = refused(axis_from_data, "x.sum(axis=int(x[0, 0]))", x)
+    assert "an axis must be known at compile time" in str(error)

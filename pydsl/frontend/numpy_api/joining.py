@@ -14,7 +14,7 @@ import numpy as np
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand, SliceEntry
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.numpy_api.registry import handles
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
@@ -286,7 +286,7 @@ def array_split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: in
         cuts = [_clipped(b, b.as_affine(cut), length) for cut in indices_or_sections]
     else:
         if isinstance(indices_or_sections, Value):
-            raise Unsupported("splitting into a number of parts that is not known at compile time")
+            raise NeedStatic(indices_or_sections, "the number of parts must be known at compile time")
         sections = int(indices_or_sections)
         if sections <= 0:
             raise NumpyError(ValueError, "number sections must be larger than 0.")

@@ -9,7 +9,7 @@ import numpy as np
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.numpy_api.registry import array_method, handles
 from pydsl.frontend.reductions import UFUNC_KINDS
 from pydsl.ir.core import Value
@@ -18,7 +18,7 @@ from pydsl.library import scans
 
 def _static(flag: Operand, name: str) -> bool:
     if isinstance(flag, Value):
-        raise Unsupported(f"{name} that is not known at compile time")
+        raise NeedStatic(flag, f"{name} must be known at compile time")
     return bool(flag)
 
 

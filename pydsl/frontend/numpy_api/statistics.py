@@ -9,7 +9,7 @@ import numpy as np
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.numpy_api.creation import linspace
 from pydsl.frontend.numpy_api.registry import handles
 from pydsl.frontend.numpy_api.sorting import searchsorted, sort
@@ -126,8 +126,9 @@ def quantile(
     """``np.quantile`` by linear interpolation, of one number or a list of numbers ``q``."""
     if method != "linear" or out is not None or keepdims or isinstance(axis, (tuple, list)):
         raise Unsupported("np.quantile with method, out, keepdims or several axes")
-    if isinstance(q, Value) or (isinstance(q, (list, tuple)) and any(isinstance(v, Value) for v in q)):
-        raise Unsupported("np.quantile of a fraction that is not known at compile time")
+    for fraction in q if isinstance(q, (list, tuple)) else (q,):
+        if isinstance(fraction, Value):
+            raise NeedStatic(fraction, "a fraction must be known at compile time")
     value = b.reducible(a)
     flat, along = (b.ravel(value), 0) if axis is None else (value, b.normalize_axis(axis, value.tensor.rank))
     if flat.tensor.dtype.kind in "biu":
@@ -173,7 +174,7 @@ def _quantile_row(b: Builder, ordered: Value, length: int, fraction: Any) -> Ope
 def percentile(b: Builder, a: Operand, q: Operand, *args: Any, **kwargs: Any) -> Operand:
     """``np.percentile``."""
     if isinstance(q, Value):
-        raise Unsupported("np.percentile of a percentage that is not known at compile time")
+        raise NeedStatic(q, "a percentage must be known at compile time")
     dtype = b.reducible(a).tensor.dtype
     hundred = dtype.type(100) if dtype.kind == "f" else 100
     return quantile(

@@ -9,7 +9,7 @@ import numpy as np
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.dtypes import DType
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.numpy_api.indexing import nonzero
 from pydsl.frontend.numpy_api.manipulation import part
 from pydsl.frontend.numpy_api.registry import Handler, array_method, handles
@@ -152,7 +152,7 @@ def round_(b: Builder, a: Operand, decimals: Operand = 0, out: Operand = None) -
     value = b.as_operand(a)
     kind = dtypes.dtype_of(value).kind
     if isinstance(decimals, Value):
-        raise Unsupported("np.round with a number of decimals that is not known at compile time")
+        raise NeedStatic(decimals, "a number of decimals must be known at compile time")
     places = int(decimals)
     if kind in "biu":
         if places < 0:
