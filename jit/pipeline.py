@@ -42,6 +42,7 @@ from pydsl.loops.passes.scalar_replacement import scalar_replacement
 from pydsl.loops.passes.unroll import unroll_short
 from pydsl.loops.schedule.auto import ScheduleReport, schedule
 from pydsl.loops.schedule.user import apply_schedule
+from pydsl.loops.verifier import verify as verify_loops
 from pydsl.lowering.function import Lowered, lower_function
 from pydsl.lowering.memory import MemoryPlan, plan_memory
 from pydsl.transforms.dce import eliminate_dead_code
@@ -152,6 +153,8 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     stage("simplify", bind, loops)
     report: ScheduleReport = stage("schedule", schedule, loops.body, thread_count(), touched)
     plan: MemoryPlan = stage("memory", place_buffers, loops)
+    if verifying:
+        stage("verify", verify_loops, loops)
     loops.cost_ns = estimate(loops.body)
     text: str = stage("emit", emit_kernel, loops, host_target())
     spec = specialization(request, traced, lowered)

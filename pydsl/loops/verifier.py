@@ -13,6 +13,7 @@ import numpy as np
 
 from pydsl.errors import VerificationError
 from pydsl.ir.affine import Affine
+from pydsl.loops.alias import roots
 from pydsl.loops.ir import (
     Alloc,
     AllocResult,
@@ -200,7 +201,7 @@ class _Checker:
                 self._space(buffer, stmt, Space.HEAP, Space.POINTER)
             case SetPointer(pointer=pointer, target=target):
                 self._space(pointer, stmt, Space.POINTER)
-                if pointer.targets and target not in pointer.targets and target is not pointer:
+                if pointer.targets and not roots(target) <= roots(pointer):
                     self.say(f"{pointer!r} is pointed at {target!r}, which is not among its targets")
             case Gemm(dtype=dtype) if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
                 self.say(f"gemm of dtype {dtype}")

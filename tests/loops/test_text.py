@@ -73,7 +73,7 @@ loops scale(n: int64 = slot 2) slots=3
 
 
 def there_and_back(made: LoopFunction) -> LoopFunction:
-    """The exact text is read back as a function with the same text (in the plain one, products may be named in another way)."""
+    """The exact text is read back as a function with the same exact text."""
     text = format_function(made, exact=True)
     again = parse_function(text, object_table(made))
     assert format_function(again, exact=True) == text
