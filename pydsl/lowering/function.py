@@ -145,12 +145,14 @@ class _Usage:
             self.scalars[value].add(number)
             return
         self.storages[type_.storage].add(number)
-        size = type_.storage.nbytes
-        parts = (*type_.shape, *type_.strides, type_.offset)
-        for part in parts if size is None else (*parts, size):
+        for part in (*type_.shape, *type_.strides, type_.offset):
             for symbol in part.symbols():
                 assert isinstance(symbol, Value)
                 self.scalars[symbol].add(number)
+        if type_.storage.nbytes is not None:
+            for symbol in type_.storage.nbytes.symbols():
+                assert isinstance(symbol, Value)
+                self.scalars[symbol].add(_CONTROL)  # allocations read it, which no statement shows
         if type_.storage.origin is Origin.PHI:
             self.joined.update(_sources(type_.storage))
 
