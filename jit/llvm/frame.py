@@ -62,7 +62,6 @@ class Frame:
         self._cells: dict[Var, Value] = {}
         self._pointers: dict[Buffer, str] = {}
         self._indices: list[dict[Affine, str]] = [{}]
-        self._memo: dict[int, Value] = {}
 
     # --- variables ------------------------------------------------------------------------------------------
 
@@ -235,13 +234,27 @@ class Frame:
     # --- expressions ----------------------------------------------------------------------------------------
 
     def evaluate(self, expr: Expr) -> Value:
-        """The value of an expression at the current point."""
-        self._memo.clear()
-        value = self._expr(expr)
-        self._memo.clear()
-        return value
+        """The value of an expression at the current point. Operands first, without recursion: fused expressions can be
+        deeper than Python's stack; shared parts are written once."""
+        memo: dict[int, Value] = {}
+        stack = [expr]
+        while stack:
+            node = stack[-1]
+            if id(node) in memo:
+                stack.pop()
+                continue
+            if isinstance(node, Apply):
+                missing = [arg for arg in node.args if id(arg) not in memo]
+                if missing:
+                    stack.extend(reversed(missing))
+                    continue
+                memo[id(node)] = self._apply(node, tuple([memo[id(arg)] for arg in node.args]))
+            else:
+                memo[id(node)] = self._leaf(node)
+            stack.pop()
+        return memo[id(expr)]
 
-    def _expr(self, expr: Expr) -> Value:
+    def _leaf(self, expr: Expr) -> Value:
         match expr:
             case Const(value=value, dtype=dtype):
                 return literal(value, dtype)
@@ -249,20 +262,11 @@ class Frame:
                 return self.value(var)
             case Index(expr=index):
                 return self.index(index)
-            case Apply():
-                known = self._memo.get(id(expr))
-                if known is None:
-                    known = self._memo[id(expr)] = self._apply(expr)
-                return known
             case Load(buffer=buffer, offset=offset, dtype=dtype):
-                known = self._memo.get(id(expr))
-                if known is None:
-                    known = self._memo[id(expr)] = self.load(buffer, offset, dtype)
-                return known
+                return self.load(buffer, offset, dtype)
         raise InternalCompilerError(f"unknown expression {expr!r}", stage="llvm")
 
-    def _apply(self, expr: Apply) -> Value:
-        args = tuple([self._expr(arg) for arg in expr.args])
+    def _apply(self, expr: Apply, args: tuple[Value, ...]) -> Value:
         flags = f"{'reassoc ' if expr.reassoc else ''}{'contract ' if expr.contract else ''}"
         dtypes = tuple([arg.dtype for arg in expr.args])
         return emit_op(self.text, OpCall(expr.name, args, dtypes, expr.dtype, flags))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydsl.jit.llvm.inline_math import INLINE
 from pydsl.jit.llvm.target import MathFunction
 from pydsl.jit.llvm.text import FunctionText
 
@@ -16,6 +17,9 @@ def call_scalar_math(b: FunctionText, name: str, type_: str, *arguments: str) ->
 
 def call_math(b: FunctionText, name: str, type_: str, *arguments: str) -> str:
     """The math function with this C name, on ``float`` or ``double`` arguments of one type."""
+    inline = INLINE.get((name, type_))
+    if inline is not None and b.target.fma:
+        return inline(b, type_, *arguments)
     default = MathFunction(name if type_ == "double" else f"{name}f")
     function = b.target.math.get((name, type_), default)
     scalar = b.module.declare(function.symbol, type_, [type_] * len(arguments), PURE)

@@ -286,6 +286,16 @@ def test_shared_subexpressions_are_written_once() -> None:
     assert text.count("fadd") == 60
 
 
+def test_deep_expressions() -> None:
+    x, y = arg("x", 0), arg("y", 1)
+    value = elem(x, 0)
+    for _ in range(5000):
+        value = op("add", value, const(1.0))
+    data, out = np.zeros(1), np.zeros(1)
+    assert run_native(function([put(y, 0, value), Return(0)], [x, y]), data, out)[0] == 0
+    assert out[0] == 5000
+
+
 def test_what_the_interpreter_finds() -> None:
     y, i = arg("y", 0), var()
     made = function([For(i, af(0), af(11), [put(y, i, const(1.0))]), Return(0)], [y])

@@ -69,11 +69,28 @@ def test_precision(name: str, dtype: np.dtype[Any], kind: LoopKind) -> None:
 
 @pytest.mark.skipif(not vector_math(128), reason="no vector math library")
 @pytest.mark.parametrize("dtype", [F4, F8], ids=str)
-@pytest.mark.parametrize("name", ["exp", "sin", "tanh", "power"])
+@pytest.mark.parametrize("name", ["sin", "tanh", "power"])
 def test_loops_call_vector_functions(name: str, dtype: np.dtype[Any]) -> None:
     xs = 2 if name == "power" else 1
     made = elementwise([([dtype] * xs, dtype, lambda *a: Apply(name, a, dtype))])
     assert "_ZGV" in assembly(emit_kernel(made, host_target()))
+
+
+@pytest.mark.skipif(not host_target().fma, reason="written out only with fused multiply-adds")
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("exp", F4), ("exp", F8), ("exp2", F4), ("exp2", F8), ("log", F4)]
+)
+def test_written_out_functions(name: str, dtype: np.dtype[Any]) -> None:
+    """No call; and an element gets the same value in a vector and in the remainder of a loop."""
+    calls = [([dtype], dtype, lambda v: Apply(name, (v,), dtype))]
+    assert "call" not in assembly(emit_kernel(elementwise(calls), host_target()))
+    x = arguments(dtype, np.random.default_rng(6))
+    one_by_one, together = np.empty_like(x), np.empty_like(x)
+    Native(elementwise(calls)).run(slots_of(x, together, len(x)))
+    single = Native(elementwise(calls))
+    for i in range(0, len(x), 97):
+        single.run(slots_of(x[i:], one_by_one[i:], 1))
+        assert one_by_one[i : i + 1].tobytes() == together[i : i + 1].tobytes()
 
 
 def test_vector_functions_are_those_of_the_width() -> None:
