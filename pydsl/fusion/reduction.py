@@ -34,13 +34,13 @@ def identity(reduction: str, dtype: np.dtype[Any]) -> Const:
         value = 1
     elif reduction == "bitwise_and":
         value = True if kind == "b" else (-1 if kind == "i" else np.iinfo(dtype).max)
-    elif reduction in ("fmax", "fmin"):
-        value = float("nan")
     elif kind == "b":
-        value = reduction == "min"
+        value = reduction in ("min", "fmin")
     elif kind in "iu":
         info = np.iinfo(dtype)
-        value = info.min if reduction == "max" else info.max
+        value = info.min if reduction in ("max", "fmax") else info.max
+    elif reduction in ("fmax", "fmin"):
+        value = float("nan")
     else:
         value = float("-inf") if reduction == "max" else float("inf")
     return Const(bool(value) if kind == "b" else value, dtype)
