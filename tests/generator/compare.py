@@ -109,8 +109,13 @@ def _close(a: Array, b: Array) -> bool:
         return bool(
             np.abs(a[finite]).max(initial=0) > 1e30 or np.abs(b[np.isfinite(b)]).max(initial=0) > 1e30
         )
-    scale = float(np.abs(a[finite]).max(initial=0)) if finite.any() else 0.0
-    return bool((np.abs(a - b)[finite] <= tolerance * (scale + 1e-3)).all())
+    if (
+        not np.array_equal(np.isnan(a), np.isnan(b))
+        or (a[~finite & ~np.isnan(a)] != b[~finite & ~np.isnan(a)]).any()
+    ):
+        return False
+    a, b = a[finite], b[finite]
+    return bool((np.abs(a - b) <= tolerance * (float(np.abs(a).max(initial=0)) + 1e-3)).all())
 
 
 class _Comparison:

@@ -52,7 +52,12 @@ def _attempt(seed: int, rng: random.Random, exact: bool) -> Program | None:
     scope.env.update({argument.name: value for argument, value in zip(arguments, made.values)})
     if not exact:
         scope.env = {n: v for n, v in scope.env.items() if not _is_integer(v)} | {"np": np}
-        scope.disabled |= {"masked", "indexed"}  # comparisons and indices are not continuous
+        scope.disabled |= {
+            "masked",
+            "indexed",
+            "function",
+            "python",
+        }  # comparisons and indices are not continuous
     scope.disabled |= {name for name in MAKERS if rng.random() < 0.2}
     body = block(scope, rng.randint(1, 9), depth=0)
     if rng.random() < 0.12:

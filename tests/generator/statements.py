@@ -17,6 +17,7 @@ from tests.generator.expressions import (
     view_chain,
 )
 from tests.generator.scope import Scope
+from tests.generator.templates import function_call, python_form
 from tests.generator.values import DTYPES, random_literal
 
 Maker = Callable[[Scope], "str | None"]
@@ -438,4 +439,6 @@ MAKERS: dict[str, tuple[Maker, float]] = {
     "scalar": (scalar, 1.2),
     "slices": (slices_by_variable, 1.2),
     "helper": (helper_call, 1),
+    "function": (function_call, 1.5),
+    "python": (python_form, 1.2),
 }

@@ -18,8 +18,9 @@ from tests.generator.program import Program
 
 #: mantissa bits by item size of a (real) float.
 _MANTISSA = {2: 11, 4: 24, 8: 53}
-_SUMS = {"sum", "mean", "cumsum", "prod", "dot", "matmul", "outer", "tensordot", "einsum"}
-_MINMAX = {"min", "max", "minimum", "maximum", "fmin", "fmax", "clip"}
+_SUMS = {"sum", "mean", "cumsum", "prod", "dot", "matmul", "outer", "tensordot", "einsum", "nansum", "trace"}
+_MINMAX = {"min", "max", "minimum", "maximum", "fmin", "fmax", "clip", "nanmax", "ptp"}
+_MINMAX |= {"sort", "unique", "searchsorted"}  # equal zeros may come in any order
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -101,12 +102,17 @@ class _Instrument(ast.NodeTransformer):
         return ast.Call(_name("_binary"), [kind, node.left, node.right], [])
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        (target,) = node.targets
-        before = target
+        before = node.targets[0]
         self.generic_visit(node)
+        if len(node.targets) > 1:
+            return node
         if isinstance(before, ast.Subscript):
             node.value = self._storing(before, node.value)
-        elif isinstance(before, ast.Tuple) and isinstance(node.value, ast.Tuple):
+        elif (
+            isinstance(before, ast.Tuple)
+            and isinstance(node.value, ast.Tuple)
+            and len(before.elts) == len(node.value.elts)
+        ):
             node.value.elts = [
                 self._storing(t, v) if isinstance(t, ast.Subscript) else v
                 for t, v in zip(before.elts, node.value.elts)
@@ -147,13 +153,12 @@ class _Checks:
 
     def call(self, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
         operands = [a for a in (owner, *args) if isinstance(a, np.ndarray | np.generic)]
-        if name in _SUMS and self.exact:
-            self._sums(name, operands, kwargs)
-        if name in ("multiply", "square", "outer") and self.exact and operands:
-            _require_exact_complex(operands[0], operands[1 if name != "square" else 0])
-        if name in _MINMAX:
-            for operand in operands:
-                _require_no_negative_zero(operand)
+        if isinstance(owner, np.ufunc):  # np.add.reduce is np.sum
+            name_of_ufunc = {"add": "sum", "multiply": "prod"}.get(owner.__name__, owner.__name__)
+            if name in ("reduce", "accumulate"):
+                self._examine(name_of_ufunc, operands, kwargs)
+            return getattr(owner, name)(*args, **kwargs)
+        self._examine(name, operands, kwargs)
         if name == "astype":
             _require_castable(np.dtype(args[0]), owner)
         if name == "full":
@@ -161,6 +166,15 @@ class _Checks:
             if dtype is not None:
                 _require_castable(np.dtype(dtype), args[1])
         return getattr(owner, name)(*args, **kwargs)
+
+    def _examine(self, name: str, operands: list[Any], kwargs: dict[str, Any]) -> None:
+        if name in _SUMS and self.exact:
+            self._sums(name, operands, kwargs)
+        if name in ("multiply", "square", "outer") and self.exact and operands:
+            _require_exact_complex(operands[0], operands[1 if name != "square" else 0])
+        if name in _MINMAX:
+            for operand in operands:
+                _require_no_negative_zero(operand)
 
     def _sums(self, name: str, operands: list[Any], kwargs: dict[str, Any]) -> None:
         if name in ("dot", "matmul", "outer", "tensordot", "einsum"):
