@@ -153,7 +153,8 @@ def _fills(statement: Statement, buffer: Buffer) -> bool:
 
 
 def _constant(value: Any) -> Interval | None:
-    if isinstance(value, complex) or (isinstance(value, float | np.floating) and math.isnan(value)):
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, complex) or (isinstance(value, float) and math.isnan(value)):
         return None
     return (value, value)
 
