@@ -232,9 +232,13 @@ class Scalars(IndexMath):
             truth = self.truth_of_scalar(value)
             return truth if not isinstance(truth, Value) else self.convert_scalar(truth, BOOL)
         if source.kind == "c" and kind is not complex:
-            raise NumpyError(
-                TypeError, f"{kind.__name__}() argument must be a string or a real number, not 'complex'"
-            )
+            if value.scalar.weak:
+                raise NumpyError(
+                    TypeError, f"{kind.__name__}() argument must be a string or a real number, not 'complex'"
+                )
+            # NumPy's complex scalars warn and give their real part
+            source = np.dtype(np.float32 if source.itemsize == 8 else np.float64)
+            value = self.convert_scalar(value, ScalarType(source))
         if kind is int:
             if source.kind == "f":
                 return self._truncated(value)
