@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from tests.generator.program import Program
 
 CHUNK = 25
 SECONDS_PER_PROGRAM = 20.0
+MOST_MEMORY = 6 << 30
 
 _context = multiprocessing.get_context("fork")
 
@@ -64,6 +66,8 @@ def _start(work: Callable[..., Any], seeds: Sequence[int], *args: Any) -> _Job:
 
 
 def _send(connection: Connection, work: Callable[..., Any], *args: Any) -> None:
+    limit = MOST_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     connection.send(work(*args))
     connection.close()
 

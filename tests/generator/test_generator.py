@@ -167,6 +167,9 @@ def test_refusals_are_counted() -> None:
         ("y = x / 3 + 1j\nreturn y * y", "complex"),
         ("y = x / 3 + 1j\ny *= y\nreturn y", "complex"),
         ("y = x + 1j\nreturn y * y", ""),
+        ("y = x.ravel()\ny[::2] = y[:3]", "overlapping"),
+        ("y = x.ravel()\ny[1:] = y[:-1]", ""),
+        ("return abs(x + 1j)", "magnitude"),
         ("return x[7]", ""),
     ],
 )

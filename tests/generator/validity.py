@@ -61,6 +61,7 @@ def why_undefined(program: Program, max_steps: int = 20_000) -> str:
     namespace: dict[str, Any] = {
         "np": np,
         "_call": checks.call,
+        "_abs": checks.absolute,
         "_binary": checks.binary,
         "_storing": checks.storing,
         "_augmenting": checks.augmenting,
@@ -91,6 +92,8 @@ class _Instrument(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "abs":
+            node.func = _name("_abs")
         if not isinstance(node.func, ast.Attribute):
             return node
         head = [node.func.value, ast.Constant(node.func.attr)]
@@ -167,11 +170,22 @@ class _Checks:
                 _require_castable(np.dtype(dtype), args[1])
         return getattr(owner, name)(*args, **kwargs)
 
+    def absolute(self, value: Any) -> Any:
+        """The builtin ``abs``."""
+        self._examine("absolute", [value], {})
+        return abs(value)
+
     def _examine(self, name: str, operands: list[Any], kwargs: dict[str, Any]) -> None:
         if name in _SUMS and self.exact:
             self._sums(name, operands, kwargs)
         if name in ("multiply", "square", "outer") and self.exact and operands:
             _require_exact_complex(operands[0], operands[1 if name != "square" else 0])
+        if (
+            name in ("absolute", "abs")
+            and self.exact
+            and any(np.asarray(o).dtype.kind == "c" for o in operands)
+        ):
+            raise Undefined("the magnitude of a complex number, which NumPy computes in several ways")
         if name in _MINMAX:
             for operand in operands:
                 _require_no_negative_zero(operand)
@@ -213,6 +227,7 @@ class _Checks:
                     raise Undefined("which of several stores into one element is the last")
         if isinstance(target, np.ndarray):
             _require_castable(target.dtype, value)
+            _require_one_direction(target, index, value)
             if isinstance(value, np.integer) and target.dtype.kind in "iu":
                 info = np.iinfo(target.dtype)
                 if not info.min <= int(value) <= info.max:
@@ -220,6 +235,14 @@ class _Checks:
                         "a NumPy integer that does not fit, which some dtypes refuse and others wrap"
                     )
         return value
+
+
+def _require_one_direction(target: Any, index: Any, value: Any) -> None:
+    """NumPy copies overlapping vectors of different strides in place: ``x[::2] = x[:3]`` reads what it wrote."""
+    if isinstance(value, np.ndarray) and value.ndim and np.may_share_memory(target, value):
+        place = target[index]
+        if isinstance(place, np.ndarray) and place.ndim == 1 and place.strides[0] != value.strides[-1]:
+            raise Undefined("an overlapping copy between different strides")
 
 
 def _require_castable(dtype: np.dtype[Any], value: Any) -> None:
