@@ -67,6 +67,9 @@ def load(function: types.FunctionType) -> SourceFunction:
 def _load(function: types.FunctionType) -> SourceFunction:
     code = function.__code__
     place = SourceLocation(code.co_filename, code.co_firstlineno, function=function.__name__)
+    if code.co_filename == "<string>":
+        # What is kept under this name, if anything, is the text of `python -c`, not that of `exec` and `eval`.
+        raise SourceUnavailableError(function.__name__, "it was not defined in a file", place)
     try:
         lines, start = inspect.getsourcelines(code)
     except (OSError, TypeError, IndentationError, SyntaxError) as error:

@@ -17,6 +17,7 @@ computed once per evaluation of the innermost loop it depends on, and an expensi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Forwarding:
         for i, access in enumerate(self.writes):
             if access is not None:
                 self.writers[access.buffer].append(i)
+        self.aliased: dict[Buffer, list[int]] = {}
         self.definitions: dict[int, _Definition] = defaultdict(_Definition)
         self.sources: dict[tuple[int, int], tuple[int, list[Affine]]] = {}
 
@@ -116,12 +118,11 @@ class Forwarding:
                 self.definitions[earlier].blocked = True
 
     def _writers_before(self, i: int, buffer: Buffer) -> list[int]:
-        if len(self.writers) < 2 or buffer in self.local:
-            found = [w for w in self.writers.get(buffer, ()) if w < i]
-        else:
-            found = sorted(w for b, ws in self.writers.items() if may_alias(b, buffer) for w in ws if w < i)
-        found.reverse()
-        return found
+        same = self.aliased.get(buffer)
+        if same is None:
+            aliases = (ws for other, ws in self.writers.items() if may_alias(other, buffer))
+            same = self.aliased[buffer] = sorted(w for ws in aliases for w in ws)
+        return same[bisect_left(same, i) - 1 :: -1] if same and same[0] < i else []
 
     # --- decisions ---
 
