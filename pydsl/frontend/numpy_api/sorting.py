@@ -8,11 +8,11 @@ import numpy as np
 
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
-from pydsl.frontend.builder import Builder, Operand
+from pydsl.frontend.builder import Builder, Operand, SliceEntry
 from pydsl.frontend.failures import NumpyError, Unsupported
 from pydsl.frontend.numpy_api.creation import empty_like, zeros
 from pydsl.frontend.numpy_api.joining import concatenate
-from pydsl.frontend.numpy_api.reductions import scanned
+from pydsl.frontend.numpy_api.reductions import all_, scanned
 from pydsl.frontend.numpy_api.registry import array_method, handles
 from pydsl.frontend.sort_keys import from_keys, to_keys
 from pydsl.ir.affine import Affine
@@ -195,7 +195,18 @@ def searchsorted_method(
 
 @handles(np.digitize)
 def digitize(b: Builder, x: Operand, bins: Operand, right: bool = False) -> Operand:
-    """``np.digitize`` for bins that increase."""
+    """``np.digitize`` for bins that increase; others are refused when the function runs."""
+    edges = b.reducible(bins)
+    count = edges.tensor.shape[0]
+    if not (count.is_const and count.value < 2):
+        low = b.basic_index(edges, [SliceEntry(Affine.of(0), 1, count - 1)])
+        high = b.basic_index(edges, [SliceEntry(Affine.of(1), 1, count - 1)])
+        increasing = all_(b, b.ufunc(np.less_equal, (low, high)))
+        b.check(
+            b.truth(increasing),
+            ValueError,
+            "bins must be monotonically increasing (decreasing ones: flip them)",
+        )
     return searchsorted(b, bins, x, "left" if right else "right")
 
 
