@@ -62,7 +62,9 @@ def check(
     if allowed == 0 and same_bits(result, wanted):
         return
     distance = ulps(result, wanted)
-    if dtype.kind == "c" and allowed:  # which part becomes NaN, and signs beside it, differ between versions of NumPy
+    if (
+        dtype.kind == "c" and allowed
+    ):  # which part becomes NaN, and signs beside it, differ between versions of NumPy
         unknown = np.logical_or.reduce([np.isnan(x) for x in xs])
         assert np.array_equal(np.isnan(result)[unknown], np.isnan(wanted)[unknown])
         distance[unknown] = 0
