@@ -213,7 +213,7 @@ def jit(
     function: a plain Python function, unchanged NumPy code.
     target: "cpu", "cuda" or "simulator"; the knob `PYDSL_TARGET` if not given.
     fastmath: give up bit-identity with NumPy for speed; the knob `PYDSL_FASTMATH` if not given.
-    schedule: overrides the automatic schedule.
+    schedule: a `pydsl.Schedule`, which overrides the automatic schedule, or a function that changes the loops itself.
     """
     if target is not None and target not in TARGETS:
         raise ValueError(f"jit(target={target!r}): expected one of {', '.join(TARGETS)}")

@@ -22,18 +22,24 @@ if TYPE_CHECKING:
         PydslError as PydslError,
     )
     from pydsl.errors import (
+        ScheduleError as ScheduleError,
+    )
+    from pydsl.errors import (
         SourceUnavailableError as SourceUnavailableError,
     )
     from pydsl.errors import (
         UnsupportedError as UnsupportedError,
     )
     from pydsl.jit.decorator import jit as jit
+    from pydsl.loops.schedule.user import Schedule as Schedule
 
 __version__ = "0.1.0"
 
 __all__ = [
     "InternalCompilerError",
     "PydslError",
+    "Schedule",
+    "ScheduleError",
     "SourceUnavailableError",
     "UnsupportedError",
     "__version__",
@@ -46,6 +52,8 @@ _MODULES = {"jit", "knobs", "kernels"}
 _NAMES = {
     "InternalCompilerError": "pydsl.errors",
     "PydslError": "pydsl.errors",
+    "Schedule": "pydsl.loops.schedule.user",
+    "ScheduleError": "pydsl.errors",
     "SourceUnavailableError": "pydsl.errors",
     "UnsupportedError": "pydsl.errors",
 }

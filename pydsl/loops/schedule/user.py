@@ -1,5 +1,7 @@
 """Schedules written by the user: steps that name loops, applied after the loop passes.
 
+    from pydsl import Schedule, jit
+
     tiled = Schedule().tile("i", (32, 32)).parallel("i_t").vectorize("j")
 
     @jit(schedule=tiled)
