@@ -188,7 +188,8 @@ class _FunctionLowering:
         self.scalars: list[tuple[Var, int]] = []
         self.arguments: list[int] = []
         self.argument_of: dict[Storage, tuple[int, int]] = {}  # leaf number, offset of its element 0
-        self.copied_out: dict[tuple[int, Storage], int] = {}  # result storage, by return site and memory
+        self.argument_index: dict[int, int] = {}  # storage number of an argument that is returned, by leaf
+        self.copied_out: dict[tuple[int, Storage | TensorType], int] = {}  # by return site and memory
         self.implicit: list[tuple[Storage, int]] = []
 
     def run(self) -> Lowered:
@@ -539,7 +540,11 @@ class _FunctionLowering:
         for position, value in enumerate(op.operands):
             if isinstance(value.type, TensorType):
                 type_ = replace(value.type, storage=known.get(value.type.storage, value.type.storage))
-                leaves.append(self._return_tensor(type_, (site, position), out))
+                argument = self._argument_of(value, type_.storage)
+                if argument is not None:
+                    leaves.append(self._return_view(type_, argument, (site, position), out))
+                else:
+                    leaves.append(self._return_tensor(type_, (site, position), out))
             else:
                 dtype = value.scalar.dtype
                 slot = self._slots(2 if dtype.kind == "c" else 1)
@@ -549,27 +554,42 @@ class _FunctionLowering:
         out.append(Return(site))
         return out
 
+    def _argument_of(self, value: Value, storage: Storage) -> _Argument | None:
+        """The argument that a result is a view of: among several in one memory the one it was made of."""
+        if storage not in self.argument_of:
+            return None
+        while isinstance(value.owner, Op) and value.owner.record.kind is Kind.VIEW and value.owner.operands:
+            value = value.owner.operands[0]
+        if value in self.source.body.args:
+            leaf = self.source.body.args.index(value)
+            return _Argument(leaf, self.arguments[leaf], value.tensor.offset.value)
+        leaf, bias = self.argument_of[storage]
+        slot = self.state.buffer(storage).slot
+        assert slot is not None
+        return _Argument(leaf, slot, bias)
+
+    def _return_view(
+        self, type_: TensorType, argument: _Argument, key: tuple[int, int], out: list[Stmt]
+    ) -> ArrayLeaf:
+        if argument.leaf not in self.argument_index:
+            self.argument_index[argument.leaf] = len(self.storages)
+            self.storages.append(StorageInfo(type_.storage.dtype, (), (), argument.leaf, argument.slot))
+        return self._leaf(type_, self.argument_index[argument.leaf], key, out, argument.offset)
+
     def _return_tensor(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
         storage = type_.storage
+        if storage in self.usage.primary and storage not in self.storage_index:
+            return self._return_whole(type_, key, out)
         if storage not in self.storage_index:
-            if storage in self.argument_of:
-                leaf, _ = self.argument_of[storage]
-                slot = self.state.buffer(storage).slot
-                assert slot is not None
-                self.storage_index[storage] = len(self.storages)
-                self.storages.append(StorageInfo(storage.dtype, (), (), leaf, slot))
-            elif storage in self.usage.primary:
-                return self._return_whole(type_, key, out)
-            else:
-                return self._return_copy(type_, key, out)
-        elif storage in self.usage.top:
+            return self._return_copy(type_, key, out)
+        if storage in self.usage.top:
             self._ensure_allocated(self.state.buffer(storage), out)
         return self._leaf(type_, self.storage_index[storage], key, out)
 
-    def _leaf(self, type_: TensorType, index: int, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
-        """A reference as a result on storage number ``index``."""
-        storage = type_.storage
-        bias = self.argument_of[storage][1] if storage in self.argument_of else 0
+    def _leaf(
+        self, type_: TensorType, index: int, key: tuple[int, int], out: list[Stmt], bias: int = 0
+    ) -> ArrayLeaf:
+        """A reference as a result on storage number ``index``, which begins at ``bias``."""
         parts = [*type_.shape, *type_.strides, type_.offset - bias]
         numbers: list[Number] = []
         for k, part in enumerate(parts):
@@ -595,8 +615,10 @@ class _FunctionLowering:
         return self._leaf(type_, self.copied_out[site], key, out)
 
     def _return_copy(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
-        """A result whose memory is constant, or one of several: copied out."""
-        index = self._copy_out(type_, _packed_strides(type_), out)
+        """A result whose memory is constant, or one of several: copied out, the same one once for each site."""
+        index = self.copied_out.get((key[0], type_))
+        if index is None:
+            index = self.copied_out[key[0], type_] = self._copy_out(type_, _packed_strides(type_), out)
         info = self.storages[index]
         return ArrayLeaf(index, type_.dtype, info.shape, info.strides, 0)
 
@@ -644,6 +666,15 @@ def _variables(expr: Expr | None) -> Iterator[Var]:
 def _lowest(array: np.ndarray[Any, Any]) -> int:
     """Bytes from the lowest address of an array to its first element."""
     return -sum((n - 1) * s for n, s in zip(array.shape, array.strides, strict=True) if s < 0 and n > 0)
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """A leaf argument: its number, the slot of its data pointer, and where in its storage that points."""
+
+    leaf: int
+    slot: int
+    offset: int
 
 
 class _Join:
