@@ -65,3 +65,18 @@ def test_results_are_what_they_are_in_python(function: Any, name: str) -> None:
             buffers = [np.array(first), np.array([0.75, 5, 6, 7])]
             runs.append(Run(Arguments(buffers, buffers), run(*buffers)))
         assert compare(*runs, exact=True, identity=False) is None
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_a_view_is_as_writeable_as_the_argument_it_was_made_of(name: str) -> None:
+    def function(x: Any, y: Any) -> Any:
+        return y[1:], x[1:], x
+
+    call = EXECUTORS[name](function)
+    runs = []
+    for run in (function, call):
+        base = np.arange(4.0)
+        fixed = base[:]
+        fixed.flags.writeable = False
+        runs.append(Run(Arguments([base], [fixed, base]), run(fixed, base)))
+    assert compare(*runs, exact=True) is None
