@@ -2,7 +2,7 @@
 
 A call of a vector function costs a fifth of the time of these; and what a loop computes for an element does not
 depend on whether the element fell into a vector or into the remainder. Only for targets with fused multiply-adds.
-Polynomials are Chebyshev interpolants in extended precision;  the stated errors are those of the whole function,
+Polynomials are Chebyshev interpolants in extended precision; the stated errors are those of the whole function,
 measured (float32: on every number). No branch; no conversion to integer that could be undefined: the rounded
 exponent is read from the low bits of a float to which a large constant was added.
 """
@@ -226,7 +226,7 @@ def _log(base: float) -> Callable[[FunctionText, str, str], str]:
 
 
 # Largest errors in ULP: float32, over all numbers: exp 1.11, exp2 1.09, log 1.33, log2 1.66, log10 1.50; float64, over
-# 60 million numbers: exp and exp2 below 1.1.
+# 60 million numbers: exp and exp2 1.11.
 INLINE: dict[tuple[str, str], Callable[[FunctionText, str, str], str]] = {
     ("exp", "float"): _exp,
     ("exp", "double"): _exp,
