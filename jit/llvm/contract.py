@@ -8,72 +8,143 @@
         for row in tile: for n: epilogue(scratch[row][n])
 
 The second operand is read in whole vectors: the last one masked, or from a padded copy where it is not
-contiguous. What has no tiling (integers, dot products) becomes plain loops.
+contiguous. On threads the outermost of these loops over rows that has enough iterations is shared; the copy is made
+before. What has no tiling (integers, dot products) becomes plain loops.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from pydsl.ir.affine import Affine
 from pydsl.jit.llvm import runtime
 from pydsl.jit.llvm.frame import Frame
-from pydsl.jit.llvm.loops import EmitBody, access_group, counted_loop
+from pydsl.jit.llvm.loops import access_group, counted_loop
+from pydsl.jit.llvm.parallel import WriteFunction, emit_parallel
 from pydsl.jit.llvm.plain_contract import plain_loops
 from pydsl.jit.llvm.scalars import float_literal, llvm_type
 from pydsl.jit.llvm.storage import Storage
 from pydsl.jit.llvm.text import suffix
 from pydsl.jit.llvm.tiling import KDim, Tiling, plan
-from pydsl.loops.ir import Buffer, Contract, Space, Var
+from pydsl.loops.ir import Buffer, Contract, For, LoopKind, Space, Stmt, Var
 
 _STACK_BYTES = 1 << 14
+
+_CHUNKS = 4
+"""Iterations for each thread that make a shared loop long enough."""
 
 Tile: TypeAlias = "list[list[str]]"
 """The sums of a register tile: by row, then by vector."""
 
 
-def emit_contract(frame: Frame, storage: Storage, stmt: Contract, emit_body: EmitBody) -> None:
+def emit_contract(frame: Frame, storage: Storage, stmt: Contract, write: WriteFunction) -> None:
     """The contraction and its epilogue."""
     tiling = plan(stmt, frame.target)
     if tiling is None:
-        emit_body(frame, plain_loops(stmt))
-    else:
-        _Kernel(frame, storage, stmt, tiling, emit_body).emit()
+        write(frame, storage, plain_loops(stmt))
+        return
+    kernel = _Kernel(frame, storage, stmt, tiling, write)
+    with frame.scope():
+        if tiling.packed:
+            kernel.pack()
+        if stmt.parallel and frame.home is None:
+            kernel.emit_parallel()
+        else:
+            kernel.emit()
+        kernel.release()
 
 
 class _Kernel:
     """Writes one tiled contraction."""
 
     def __init__(
-        self, frame: Frame, storage: Storage, stmt: Contract, tiling: Tiling, emit_body: EmitBody
+        self, frame: Frame, storage: Storage, stmt: Contract, tiling: Tiling, write: WriteFunction
     ) -> None:
         self.frame = frame
         self.storage = storage
         self.text = frame.text
         self.stmt = stmt
         self.tiling = tiling
-        self.emit_body = emit_body
+        self.write = write
         self.t = llvm_type(stmt.dtype)
         self.size = stmt.dtype.itemsize
         self.vector = f"<{tiling.lanes} x {self.t}>"
         self.row_bytes = tiling.width * self.size
-        self.b_base = ""
+        self.panel: Buffer | None = None
         self.block = ""
         self.k: tuple[KDim, ...] = tiling.k
 
     def emit(self) -> None:
-        tiling = self.tiling
-        self.scratch = self._local(len(tiling.rows()) * self.row_bytes, "tile")
-        with self.frame.scope():
-            a_base = self.frame.address(self.stmt.a, self.stmt.a_offset)
+        """All rows, one tile after the other."""
+        self._enter()
+        self._outer(self._a_base(), list(self.tiling.outer))
+
+    def emit_parallel(self) -> None:
+        """The same on threads: the rows of one loop are shared."""
+        dims = self.tiling.outer
+        counts = [*(extent for _, extent, _ in dims), self.tiling.pieces]
+        enough = _CHUNKS * self.frame.target.threads
+        level = next((i for i, count in enumerate(counts) if count >= enough), counts.index(max(counts)))
+        if counts[level] == 1:
+            self.emit()
+            return
+        self._serial(list(dims[:level]), level)
+
+    def _serial(self, dims: Sequence[tuple[Var, int, int]], level: int) -> None:
+        """The loops around the shared one."""
+        if not dims:
+            self._shared(level)
+            return
+        (var, extent, _), *rest = dims
+
+        def body(counter: str) -> None:
+            self.frame.bind(var, counter)
+            self._serial(rest, level)
+
+        counted_loop(self.frame, "0", str(extent), body)
+
+    def _shared(self, level: int) -> None:
+        outer = self.tiling.outer
+        whole = level < len(outer)
+        var, extent = (
+            outer[level][:2] if whole else (Var("tile", self.tiling.tiled[0].dtype), self.tiling.pieces)
+        )
+        one_tile = (self.tiling.tiled[0], self.tiling.step, self.tiling.tiled[2])
+        inside = self.stmt.m[level + 1 :] if whole else (one_tile, *self.tiling.inner)
+        loop = For(var, Affine.of(0), Affine.of(extent), [replace(self.stmt, m=inside)], LoopKind.PARALLEL)
+
+        def write(frame: Frame, storage: Storage, _: Sequence[Stmt]) -> None:
+            part = _Kernel(frame, storage, self.stmt, self.tiling, self.write)
+            part.panel, part.k = self.panel, self.k
+            part._enter()
+            base = part._a_base()
+            for dim, _, stride in outer[: level + whole]:
+                base = part._step(base, str(frame.value(dim)), stride)
+            if whole:
+                part._outer(base, list(outer[level + 1 :]))
+            else:
+                part._piece(base, str(frame.value(var)))
+
+        emit_parallel(self.frame, self.storage, loop, write)
+
+    def release(self) -> None:
+        """Give up the packed copy."""
+        if self.block:
+            runtime.release(self.text, self.frame.rt, self.block)
+
+    def _enter(self) -> None:
+        """What all tiles of one function share."""
+        self.scratch = self._local(len(self.tiling.rows()) * self.row_bytes, "tile")
+        if self.panel is not None:
+            self.b_base = self.frame.pointer(self.panel)
+        else:
             self.b_base = self.frame.address(self.stmt.b, self.stmt.b_offset)
-            if tiling.packed:
-                self._pack()
-            self._outer(a_base, list(tiling.outer))
-            if self.block:
-                runtime.release(self.text, self.frame.rt, self.block)
+
+    def _a_base(self) -> str:
+        return self.frame.address(self.stmt.a, self.stmt.a_offset)
 
     def _local(self, nbytes: int, name: str) -> Buffer:
         buffer = Buffer(name, Space.LOCAL, self.stmt.dtype, Affine.of(nbytes))
@@ -106,20 +177,21 @@ class _Kernel:
     def _tiles(self, a_base: str) -> None:
         """The tiles of the stepped dimension. The last one ends with the dimension, so that there is one size of
         tile only: rows that the tile before has finished are computed again, but get no second epilogue."""
-        tiling, text = self.tiling, self.text
-        _, extent, stride = tiling.tiled
-        last = extent - tiling.step
-
-        def body(counter: str) -> None:
-            wanted = text.op(f"mul i64 {counter}, {tiling.step}")
-            first = text.intrinsic("smin", "i64", wanted, str(last))
-            skip = text.op(f"sub i64 {wanted}, {first}") if extent % tiling.step else "0"
-            self._tile(self._step(a_base, first, stride), first, skip)
-
-        if tiling.pieces == 1:
+        if self.tiling.pieces == 1:
             self._tile(a_base, "0", "0")
         else:
-            counted_loop(self.frame, "0", str(tiling.pieces), body)
+            counted_loop(
+                self.frame, "0", str(self.tiling.pieces), lambda counter: self._piece(a_base, counter)
+            )
+
+    def _piece(self, a_base: str, counter: str) -> None:
+        """One tile of the stepped dimension."""
+        tiling, text = self.tiling, self.text
+        _, extent, stride = tiling.tiled
+        wanted = text.op(f"mul i64 {counter}, {tiling.step}")
+        first = text.intrinsic("smin", "i64", wanted, str(extent - tiling.step))
+        skip = text.op(f"sub i64 {wanted}, {first}") if extent % tiling.step else "0"
+        self._tile(self._step(a_base, first, stride), first, skip)
 
     def _tile(self, a_base: str, first: str, skip: str) -> None:
         """One tile from index `first` of the tiled dimension: all columns, then the epilogue but for `skip` steps."""
@@ -265,7 +337,7 @@ class _Kernel:
 
     # --- packing --------------------------------------------------------------------------------------------
 
-    def _pack(self) -> None:
+    def pack(self) -> None:
         """Copy the second operand to rows of whole vectors, zeros behind the last column."""
         nbytes = self.tiling.depth * self.row_bytes
         if nbytes <= _STACK_BYTES:
@@ -305,8 +377,9 @@ class _Kernel:
                 lambda c: rows(self._step(source, c, dim.b), self._step(target, c, span), rest),
             )
 
-        rows(self.b_base, panel, self.k)
-        self.b_base = panel
+        rows(self.frame.address(self.stmt.b, self.stmt.b_offset), panel, self.k)
+        self.panel = Buffer("panel", Space.LOCAL, self.stmt.dtype)
+        self.frame.place(self.panel, panel)
         span = self.row_bytes
         dims: list[KDim] = []
         for dim in reversed(self.k):
@@ -354,7 +427,7 @@ class _Kernel:
             place = self._step(row, counter, self.size)
             metadata = f", !llvm.access.group {frame.group()}"
             frame.bind(self.stmt.acc, text.op(f"load {self.t}, ptr {place}, align {self.size}{metadata}"))
-            self.emit_body(frame, self.stmt.epilogue)
+            self.write(frame, self.storage, self.stmt.epilogue)
 
         was = text.vector
         text.vector = True

@@ -18,7 +18,7 @@ from pydsl.jit.llvm.storage import COLD, Storage
 from pydsl.jit.llvm.text import FunctionText
 from pydsl.jit.runtime.abi import RETURN_EXCEPTION_SET
 from pydsl.loops.cost import estimate
-from pydsl.loops.ir import For, Stmt, While
+from pydsl.loops.ir import Contract, For, Gemm, Stmt, While
 from pydsl.loops.walk import walk
 
 WriteFunction: TypeAlias = Callable[[Frame, Storage, Sequence[Stmt]], None]
@@ -90,7 +90,11 @@ def grain(loop: For) -> int:
     if any(isinstance(s, While) or (isinstance(s, For) and not (s.stop - s.start).is_const) for s in inside):
         return 1
     least = max(1, ceil(GRAIN_NS / max(estimate(loop.body), _SHORTEST_NS)))
-    return least if any(isinstance(s, For) for s in inside) else -(-least // _VECTOR_GRAIN) * _VECTOR_GRAIN
+    return (
+        least
+        if any(isinstance(s, For | Contract | Gemm) for s in inside)
+        else -(-least // _VECTOR_GRAIN) * _VECTOR_GRAIN
+    )
 
 
 def _body_function(frame: Frame, loop: For, write: WriteFunction) -> Frame:

@@ -176,7 +176,7 @@ def _gemm(w: Writer, stmt: Gemm) -> None:
 
 
 def _contract(w: Writer, stmt: Contract) -> None:
-    emit_contract(w.frame, w.storage, stmt, w.body)
+    emit_contract(w.frame, w.storage, stmt, _write_function)
 
 
 _EMITTERS: dict[type[Stmt], Emit] = {

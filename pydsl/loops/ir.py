@@ -387,6 +387,7 @@ class Contract(Stmt):
     dim has a stride on b (the element size when contiguous, else gathered); the k dims have strides on a and b.
     ``epilogue`` is run once per (m..., n) with ``acc`` (a Var of ``dtype``) holding the sum and the m and n vars bound;
     it holds the final ``Store``s and is independent over m and n. Sums may be reordered and use fused multiply-adds.
+    ``parallel``: its rows may be shared among threads.
     """
 
     dtype: DType
@@ -400,6 +401,7 @@ class Contract(Stmt):
     acc: Var
     epilogue: list[Stmt]
     kernel: int = 0
+    parallel: bool = False
 
 
 @dataclass(eq=False)

@@ -255,9 +255,10 @@ class _Parser(Terms):
         m = self._dims("m", lambda: self._dim("a"))
         (n,) = self._dims("n", lambda: self._dim("b"))
         k = self._dims("k", self._reduced)
+        parallel = line.accept("parallel")
         kernel = line.integer("kernel") or 0
         contract = Contract(
-            dtype, m, n, k, a, a_offset, b, b_offset, self.declare(acc, dtype), [], kernel=kernel
+            dtype, m, n, k, a, a_offset, b, b_offset, self.declare(acc, dtype), [], kernel, parallel
         )
         contract.epilogue = self._inner(depth)
         return contract

@@ -292,6 +292,7 @@ class _Printer:
         heading = (
             f"contract {self.name(stmt.acc)}: {stmt.dtype} = {first} * {second} over m({m}) n({n}) k({k})"
         )
+        heading += " parallel" if stmt.parallel else ""
         self.block(heading + self._kernel(stmt.kernel), stmt.epilogue)
 
     def return_(self, stmt: Return) -> None:

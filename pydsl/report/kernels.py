@@ -220,6 +220,7 @@ def _loop_fact(fact: KernelFact, depth: int, stmt: Stmt) -> None:
             m = names.dims_of(extent for _, extent, _ in stmt.m)
             k = names.dims_of(extent for extent, _, _ in stmt.k)
             text = f"product ({m}) x ({k}) x {stmt.n[1]} in register tiles"
+            text += ", rows on threads" if stmt.parallel else ""
             after = sum(1 for _ in walk(stmt.epilogue)) - 1
             fact.strategy.append(text + (", what follows on the tile" if after > 0 else ""))
         case Gemm():

@@ -7,10 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pydsl.jit.cpu import threads
 from pydsl.jit.cpu.target import host_target
+from pydsl.jit.llvm import parallel
 from pydsl.jit.llvm.target import Target
 from pydsl.jit.llvm.tiling import merged, plan
 from pydsl.loops.ir import Contract, For, Gemm, LoopFunction, LoopKind, Read, Return, Stmt
+from pydsl.loops.walk import walk
 from tests.backend.harness import (
     F4,
     F8,
@@ -32,7 +35,15 @@ _TARGETS = {
     "host": host_target(),
     "avx2": dataclasses.replace(host_target(), vector_bits=256, vector_registers=16, masked=False),
     "sse": Target("sse"),
+    "threads": dataclasses.replace(host_target(), threads=3),
 }
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loops on threads are cut into as many chunks as they can be."""
+    monkeypatch.setattr(parallel, "GRAIN_NS", 0.0)
+    threads.install()
 
 
 def run(made: LoopFunction, target: str, *values: np.ndarray) -> None:
@@ -40,6 +51,9 @@ def run(made: LoopFunction, target: str, *values: np.ndarray) -> None:
     import tests.backend.harness as harness
 
     before = harness.host_target
+    for stmt in walk(made.body):
+        if isinstance(stmt, Contract):
+            stmt.parallel = target == "threads"
     harness.host_target = lambda: _TARGETS[target]  # type: ignore[assignment]
     try:
         assert Native(made).run(slots_of(*values)) == 0
@@ -193,7 +207,8 @@ def test_batched_product_in_a_parallel_loop() -> None:
     close(out, 1 + x.astype(F8) @ y.astype(F8), k)
 
 
-def test_epilogue_runs_once_for_each_element() -> None:
+@pytest.mark.parametrize("target", ["host", "threads"])
+def test_epilogue_runs_once_for_each_element(target: str) -> None:
     """Tiles overlap at the end of a dimension; the epilogue does not."""
     for m in range(1, 40):
         a, b, c = (arg(v, slot, F8, alignment=8) for slot, v in enumerate("abc"))
@@ -203,8 +218,18 @@ def test_epilogue_runs_once_for_each_element() -> None:
         stmt = Contract(F8, ((i, m, 16),), (j, 3, 8), ((2, 8, 24),), a, af(0), b, af(0), acc, epilogue)
         x, y = np.arange(2.0 * m).reshape(m, 2), np.arange(6.0).reshape(2, 3)
         out = np.ones((m, 3))
-        assert Native(function([stmt, Return(0)], [a, b, c])).run(slots_of(x, y, out)) == 0
+        run(function([stmt, Return(0)], [a, b, c]), target, x, y, out)
         np.testing.assert_array_equal(out, 1 + x @ y)
+
+
+def test_rows_of_a_packed_product_on_threads() -> None:
+    """The copy of the second operand is made once, before the threads start."""
+    rng = np.random.default_rng(4)
+    for m, k, n in [(200, 100, 50), (3, 600, 64), (1, 40, 40), (50, 7, 3)]:
+        a, b = rng.standard_normal((m, k)), rng.standard_normal((n, k))
+        out = np.zeros((m, n))
+        run(product(m, k, n, F8, trans_b=True), "threads", a, b, out)
+        close(out, a @ b.T, k)
 
 
 def test_plans() -> None:

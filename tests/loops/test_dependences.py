@@ -278,6 +278,17 @@ def test_reasons() -> None:
     assert "depend on each other" in report.serial[0]
 
 
+def test_rows_of_a_long_product_run_on_threads() -> None:
+    i, j, acc = var("i"), var("j"), var("acc", F64)
+    epilogue: list[Stmt] = [store(B, 8 * 512 * sym(i) + 8 * sym(j), Read(acc))]
+    dims = ((i, 512, 4096),), (j, 512, 8), ((512, 8, 4096),)
+    product = Contract(F64, *dims, A, sym(i) * 0, arg("c", 2), sym(i) * 0, acc, epilogue)
+    assert schedule([product], 2).parallel == ["rows of the product in [0, 512)"]
+    assert product.parallel
+    schedule([product], 1)
+    assert not product.parallel
+
+
 def test_temporaries_shared_by_iterations_are_seen() -> None:
     i, j, t = var("i"), var("j"), temp("t", 4)
     inner = loop(j, 4, store(t, 8 * sym(j), load(A, 32 * sym(i) + 8 * sym(j))))

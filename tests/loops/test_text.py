@@ -133,6 +133,7 @@ def test_every_statement() -> None:
         acc,
         [store(B, 0, Read(acc))],
         kernel=2,
+        parallel=True,
     )
     body = [
         Let(m, index(4 * sym(n) - 3)),

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pydsl.loops.cost import estimate
-from pydsl.loops.ir import For, LoopKind, Stmt
+from pydsl.loops.ir import Assign, Contract, For, LoopKind, Space, Stmt, Store
 from pydsl.loops.schedule.dependences import independent, only_scalar_work
 from pydsl.loops.walk import blocks, walk
 
@@ -45,13 +45,30 @@ def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collect
             for inner in stmt.body:
                 _schedule(inner, 1, report, touched)
             return
-        if not any(isinstance(s, For) for s in walk(stmt.body)):
+        if not any(isinstance(s, For | Contract) for s in walk(stmt.body)):
             if stmt.independent and stmt.kind is LoopKind.SERIAL:
                 stmt.kind = LoopKind.VECTOR
             return
+    if isinstance(stmt, Contract):
+        stmt.parallel = threads > 1 and _shared_rows(stmt, report)
+        threads = 1
     for block in blocks(stmt):
         for inner in block:
             _schedule(inner, threads, report, touched)
+
+
+def _shared_rows(stmt: Contract, report: ScheduleReport) -> bool:
+    """Whether the rows of a product run on threads."""
+    if estimate([stmt]) < PARALLEL_NS:
+        return False
+    rows = " x ".join(str(extent) for _, extent, _ in stmt.m)
+    name = f"rows of the product in [0, {rows})"
+    inside = list(walk(stmt.epilogue))
+    if any((isinstance(s, Store) and s.buffer.space is Space.LOCAL) or isinstance(s, Assign) for s in inside):
+        report.serial.append(f"{name}: what follows shares scalars or scratch memory")
+        return False
+    report.parallel.append(name)
+    return True
 
 
 def _parallel(loop: For, threads: int, report: ScheduleReport) -> bool:
