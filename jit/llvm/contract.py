@@ -116,7 +116,7 @@ class _Kernel:
         inside = self.stmt.m[level + 1 :] if whole else (one_tile, *self.tiling.inner)
         loop = For(var, Affine.of(0), Affine.of(extent), [replace(self.stmt, m=inside)], LoopKind.PARALLEL)
 
-        def write(frame: Frame, storage: Storage, _: Sequence[Stmt]) -> None:
+        def write(frame: Frame, storage: Storage, _body: Sequence[Stmt]) -> None:
             part = _Kernel(frame, storage, self.stmt, self.tiling, self.write)
             part.panel, part.k = self.panel, self.k
             part._enter()
