@@ -121,6 +121,21 @@ _BACKEND_FUNCTIONS: tuple[str, ...] = (
     "cblas_ddot",
 )
 
+_CUDA_FUNCTIONS: tuple[str, ...] = (
+    "cuLaunchKernel",
+    "cuMemAllocAsync",
+    "cuMemFreeAsync",
+    "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyHtoDAsync_v2",
+    "cuMemcpyDtoDAsync_v2",
+    "cuMemsetD8Async",
+    "cuStreamSynchronize",
+    "cublasSgemm_v2",
+    "cublasDgemm_v2",
+    "cuda_failed",
+)
+"""The driver API, in tables of CUDA contexts only (see `jit/cuda/program.py`)."""
+
 ENTRIES: tuple[str, ...] = (
     *_PYTHON_OBJECTS,
     *_PYTHON_FUNCTIONS,
@@ -128,6 +143,7 @@ ENTRIES: tuple[str, ...] = (
     *_LIBC_FUNCTIONS,
     *_RUNTIME_FUNCTIONS,
     *_BACKEND_FUNCTIONS,
+    *_CUDA_FUNCTIONS,
 )
 _INDEX = {name: position for position, name in enumerate(ENTRIES)}
 
