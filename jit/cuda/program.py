@@ -32,9 +32,9 @@ It never synchronises otherwise. Memory that it frees goes back in stream order.
 `sim_kernels.py`), whose `launch` runs the grid on the host. Every access is checked against the table of allocations of
 a `SimState` (see `STATE_*`), which the simulated driver keeps: `STATE_COUNT` entries of `[base, size, shadow]` (three
 64-bit words), sorted by base, at the address in `STATE_TABLE`. `shadow` is the address of 8 bytes per byte of the
-allocation, zero when it is made; kernels keep there who touched a byte last. A launch answers a `CUresult`: 700 (illegal
-address) after an access outside of all allocations, 719 (launch failure) after a race; `SimState.fault()` then describes
-it.
+allocation, zero when it is made; kernels keep there who touched a byte last. A launch answers a `CUresult`: 700
+(illegal address) after an access outside of all allocations, 719 (launch failure) after a race; `SimState.fault()` then
+describes it.
 """
 
 from __future__ import annotations
