@@ -4,8 +4,8 @@ The host part of a CUDA specialisation is emitted code `i64 @pydsl_kernel(ptr rt
 `jit/runtime/abi.py` like that of the CPU: guards, slots, results and errors are the same. It differs in three things:
 
 1. **Array slots hold device pointers.** So do the data slots of results: storages with `allocated_by` "entry" are
-   allocated on the device before the code runs; "kernel" ones when it calls `rt[alloc]`, which then must allocate on the
-   device, too. Arrays of `Specialization.implicit` (globals) must be on the device, too.
+   allocated on the device before the code runs; "kernel" ones when it calls `rt[alloc]`, which then must allocate on
+   the device, too. Arrays of `Specialization.implicit` (globals) must be on the device, too.
 2. **The context slot.** `slots[CudaProgram.context_slot]` holds the address of the context words, 64 bits each:
 
        word 0          CUstream of the call
@@ -13,8 +13,9 @@ The host part of a CUDA specialisation is emitted code `i64 @pydsl_kernel(ptr rt
        word 2 + k      CUfunction of kernel k of `CudaProgram.kernels`
 
    The slot is the last argument slot: the last object of `Specialization.implicit` is a placeholder (the int 0) with an
-   `IntGuard` of this slot. Who loads the program puts the address of the words there (as a Python int), and the native
-   entry then fills the slot as it does for any int: `dataclasses.replace(spec, implicit=(*spec.implicit[:-1], address))`.
+   `IntGuard` of this slot. Who loads the program puts the address of the words there (as a Python int):
+   `dataclasses.replace(spec, implicit=(*spec.implicit[:-1], address))`; the native entry then fills the slot as it
+   does for any int.
 3. **Driver calls go through the runtime table** under the names of `DRIVER_ENTRIES`, with the C signatures of the CUDA
    driver API. All of them are given the stream of word 0. A result other than `CUDA_SUCCESS` makes the code call
 
