@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 from pydsl import knobs
 from pydsl.errors import InternalCompilerError, UnsupportedError
 from pydsl.jit.binding import Binder, BoundCall
+from pydsl.jit.exchange import CPU, Visit
 from pydsl.jit.runtime import dispatch
 from pydsl.jit.runtime.abi import MISS, CompiledSpecialization
 from pydsl.jit.signature import (
@@ -113,6 +114,25 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     def _call_slowly(self, *args: Any, **kwargs: Any) -> Any:
         if knobs.DISABLE_JIT.get():
             return self.__wrapped__(*args, **kwargs)
+        visit = Visit()
+        plain = [visit.enter(arg) for arg in args]
+        named = {name: visit.enter(value) for name, value in kwargs.items()}
+        if visit.is_needed:
+            device = visit.device(self.__qualname__)
+            return visit.leave(self._call_plainly(device, plain, named), device)
+        return self._specialize_and_call(args, kwargs)
+
+    def _call_plainly(self, device: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """A call whose arrays of other kinds have been replaced by the arrays that stand for them."""
+        if device == CPU:
+            return self(*args, **kwargs)
+        return self.run_on_device(tuple(args), kwargs)
+
+    def run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call for arrays on a CUDA device, given by their shadows (see `exchange.py`); so are its results."""
+        raise NotImplementedError
+
+    def _specialize_and_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         settings = knobs.cache_key()
         for _ in range(_MOST_MISSES):
             compiled = None

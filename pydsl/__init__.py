@@ -48,7 +48,7 @@ __all__ = [
 
 # The home of each public name. `jit` is a sub-package that is itself callable (see its __init__): importing
 # `pydsl.jit` binds the attribute `jit` to the module, and both meanings have to be one object.
-_MODULES = {"jit", "knobs", "kernels"}
+_MODULES = {"jit", "knobs", "kernels", "numpy"}
 _NAMES = {
     "InternalCompilerError": "pydsl.errors",
     "PydslError": "pydsl.errors",

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     import ast
 
 __all__ = [
+    "CudaError",
+    "CudaUnavailableError",
+    "DeviceError",
+    "DeviceMemoryError",
     "Diagnostic",
+    "DriverTooOldError",
     "InternalCompilerError",
     "KnobError",
+    "LostContextError",
     "PydslError",
     "SourceLocation",
     "SourceUnavailableError",
@@ -166,6 +172,88 @@ class ScheduleError(PydslError, ValueError):
 
     def __str__(self) -> str:
         return self.template.format(primitive=self.primitive, loop=self.loop, reason=self.reason)
+
+
+class DeviceError(PydslError, ValueError):
+    """An array is on a device where it cannot be used, or a device is named that does not exist."""
+
+    template: ClassVar[str] = "{message}\n  write instead: {hint}"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.template.format(message=self.message, hint=self.hint)
+
+
+class CudaUnavailableError(PydslError, RuntimeError):
+    """A CUDA target was asked for on a machine, or in an environment, that has none. `reason` says what is missing,
+    `remedy` what to do about it."""
+
+    template: ClassVar[str] = (
+        "no CUDA target here: {reason}\n  {remedy}\n"
+        "  PYDSL_CUDA_SIM=1 runs the whole CUDA path on the host, for tests, without a device"
+    )
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.template.format(reason=self.reason, remedy=self.remedy)
+
+
+class CudaError(PydslError, RuntimeError):
+    """The CUDA driver (or a library on it) refused something: `what` was being done, `status` is its name for why."""
+
+    template: ClassVar[str] = "{what}: {status}{details}"
+
+    def __init__(self, what: str, status: str, details: str = "") -> None:
+        super().__init__(what, status, details)
+        self.what = what
+        self.status = status
+        self.details = details
+
+    def __str__(self) -> str:
+        details = f"\n{self.details}" if self.details else ""
+        return self.template.format(what=self.what, status=self.status, details=details)
+
+
+class DriverTooOldError(CudaError):
+    """The driver does not know the version of PTX that a kernel is written in."""
+
+    template: ClassVar[str] = (
+        "{what}: the driver is older than the PTX of the kernel ({status}); update the NVIDIA driver, or set "
+        "PYDSL_CUDA_ARCH to an architecture that it knows{details}"
+    )
+
+
+class LostContextError(CudaError):
+    """An earlier error destroyed the CUDA context: nothing on the device can be used any more in this process."""
+
+    template: ClassVar[str] = (
+        "{what}: the CUDA context was lost ({status}), and with it every array on the device; "
+        "start a new process{details}"
+    )
+
+
+class DeviceMemoryError(PydslError, MemoryError):
+    """There is not enough free memory on the device. The pool has been trimmed, and no array was lost."""
+
+    template: ClassVar[str] = "out of device memory: {nbytes:,} bytes for {what}, {free:,} free of {total:,}"
+
+    def __init__(self, what: str, nbytes: int, free: int, total: int) -> None:
+        super().__init__(what, nbytes, free, total)
+        self.what = what
+        self.nbytes = nbytes
+        self.free = free
+        self.total = total
+
+    def __str__(self) -> str:
+        return self.template.format(what=self.what, nbytes=self.nbytes, free=self.free, total=self.total)
 
 
 @dataclass(frozen=True, slots=True)
