@@ -26,17 +26,20 @@ from pydsl.frontend.request import (
     TraceResult,
 )
 from pydsl.frontend.source import load
+from pydsl.ir.affine import Affine
 from pydsl.jit.guard_plan import Captured, GuardPlan, plan_guards
 from pydsl.jit.runtime.abi import (
     MISSING,
     ArgResult,
     ArrayResult,
+    CallOperand,
     CellGuard,
     ConstResult,
     ErrorEntry,
     Extent,
     GlobalGuard,
     NameGuard,
+    PythonCall,
     Result,
     ResultDict,
     ResultList,
@@ -61,6 +64,8 @@ from pydsl.jit.signature import (
     StaticLeaf,
     TupleNode,
 )
+from pydsl.loops.ir import CallPython, LoopFunction
+from pydsl.loops.walk import walk
 from pydsl.lowering.function import Lowered
 from pydsl.lowering.results import ArrayLeaf as ArrayValue
 from pydsl.lowering.results import Number, ResultLeaf, SlotNumber
@@ -214,7 +219,23 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
         payload_slot=function.payload_slot,
         payload_count=payload,
         release_gil=function.cost_ns > RELEASE_NS,
+        calls=tuple(_calls(function)),
     )
+
+
+def _calls(function: LoopFunction) -> Iterator[PythonCall]:
+    """The calls of Python functions. A statement may have been copied: all copies look alike."""
+    statements = {stmt.site: stmt for stmt in walk(function.body) if isinstance(stmt, CallPython)}
+    for number, site in enumerate(function.calls):
+        operands = statements[number].operands if number in statements else ()
+        yield PythonCall(
+            site,
+            tuple(CallOperand(o.dtype, _constants(o.shape), _constants(o.strides)) for o in operands),
+        )
+
+
+def _constants(numbers: tuple[Affine, ...]) -> tuple[int | None, ...]:
+    return tuple(number.const if number.is_const else None for number in numbers)
 
 
 def _refuse_aliased_globals(

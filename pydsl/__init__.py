@@ -15,6 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pydsl.callbacks import Array as Array
+    from pydsl.callbacks import callback as callback
     from pydsl.errors import (
         InternalCompilerError as InternalCompilerError,
     )
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Array",
     "InternalCompilerError",
     "PydslError",
     "Schedule",
@@ -43,6 +46,7 @@ __all__ = [
     "SourceUnavailableError",
     "UnsupportedError",
     "__version__",
+    "callback",
     "jit",
 ]
 
@@ -50,12 +54,14 @@ __all__ = [
 # `pydsl.jit` binds the attribute `jit` to the module, and both meanings have to be one object.
 _MODULES = {"jit", "knobs", "kernels", "numpy"}
 _NAMES = {
+    "Array": "pydsl.callbacks",
     "InternalCompilerError": "pydsl.errors",
     "PydslError": "pydsl.errors",
     "Schedule": "pydsl.loops.schedule.user",
     "ScheduleError": "pydsl.errors",
     "SourceUnavailableError": "pydsl.errors",
     "UnsupportedError": "pydsl.errors",
+    "callback": "pydsl.callbacks",
 }
 
 

@@ -12,6 +12,7 @@ from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.gemm import emit_gemm
 from pydsl.jit.llvm.loops import emit_for, emit_while
 from pydsl.jit.llvm.parallel import emit_parallel
+from pydsl.jit.llvm.pycall import emit_call
 from pydsl.jit.llvm.scalars import COMPLEX128, FLOAT64, INT64, is_complex, parts, single
 from pydsl.jit.llvm.storage import COLD, Storage
 from pydsl.loops.ir import (
@@ -19,6 +20,7 @@ from pydsl.loops.ir import (
     AllocResult,
     Assign,
     Break,
+    CallPython,
     Continue,
     Contract,
     Copy,
@@ -179,6 +181,11 @@ def _contract(w: Writer, stmt: Contract) -> None:
     emit_contract(w.frame, w.storage, stmt, _write_function)
 
 
+def _call(w: Writer, stmt: CallPython) -> None:
+    _only_in_kernel(w, stmt)
+    emit_call(w.frame, w.storage, stmt)
+
+
 _EMITTERS: dict[type[Stmt], Emit] = {
     For: _for,
     While: _while,
@@ -198,5 +205,6 @@ _EMITTERS: dict[type[Stmt], Emit] = {
     Release: _release,
     Copy: _copy,
     Gemm: _gemm,
+    CallPython: _call,
     Contract: _contract,
 }

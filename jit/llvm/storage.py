@@ -126,6 +126,15 @@ class Storage:
         self.frame.text.do(f"store i64 {status}, ptr {self.status}")
         self.frame.text.jump(self.frame.leave)
 
+    def stop_if(self, failed: str) -> None:
+        """Leave the function if a Python exception has been set."""
+        text = self.frame.text
+        raised, fine = text.block("raised"), text.block("fine")
+        text.branch(failed, raised, fine, COLD)
+        text.start(raised)
+        self.stop(str(RETURN_EXCEPTION_SET))
+        text.start(fine)
+
     def _stop_if_null(self, data: str, *, report: bool) -> None:
         text = self.frame.text
         failed, fine = text.block("failed"), text.block("fine")

@@ -408,6 +408,28 @@ class ErrorEntry:
     kinds: tuple[PayloadKind, ...] = ()
 
 
+# ------------------------------------------------------------------------------- calls of Python functions
+
+
+@dataclass(frozen=True, slots=True)
+class CallOperand:
+    """An array that the kernel hands to a Python function; what is None in its shape and strides is passed in words,
+    behind the word with the address: first dimensions, then strides."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...]
+    strides: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCall:
+    """One place where the kernel calls a Python function, through `rt[CALL_PYTHON](rt, slots, number, words)`, which
+    answers 0, or something else with an exception set. `site` is a `pydsl.ir.calls.CallSite`."""
+
+    site: Any
+    operands: tuple[CallOperand, ...]
+
+
 # ---------------------------------------------------------------------------------------- specialization
 
 
@@ -433,6 +455,7 @@ class Specialization:
     payload_slot: int = 0
     payload_count: int = 0
     release_gil: bool = False
+    calls: tuple[PythonCall, ...] = ()
 
     @property
     def n_argument_slots(self) -> int:

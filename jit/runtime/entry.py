@@ -131,7 +131,8 @@ def _run_kernel(code: Code, spec: Specialization) -> None:
 
 def _return_sites(code: Code, spec: Specialization, results: ResultWriter, n_holds: int) -> None:
     cases = " ".join(f"i64 {k}, label %site{k}" for k in range(1, len(spec.results)))
-    if not spec.errors and not any(storage.allocated_by == "kernel" for storage in spec.storages):
+    from_kernel = spec.errors or spec.calls
+    if not from_kernel and not any(storage.allocated_by == "kernel" for storage in spec.storages):
         code.do(f"switch i64 %status, label %site0 [ {cases} ]")
     else:
         code.do(f"switch i64 %status, label %error [ i64 0, label %site0 {cases} ]")

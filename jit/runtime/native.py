@@ -7,6 +7,7 @@ from typing import Any
 
 from pydsl.jit.runtime import dispatch, loader
 from pydsl.jit.runtime.abi import KERNEL_NAME, MISS, CompiledSpecialization, Specialization
+from pydsl.jit.runtime.calls import PythonCaller
 from pydsl.jit.runtime.entry import ENTRY_NAME, MISS_VALUE, write_entry
 from pydsl.jit.runtime.errors import ErrorFactory
 from pydsl.jit.runtime.layout import Layout, native_layout
@@ -57,7 +58,7 @@ def materialize(
         return load_portable(compiled)
     dispatch.ensure_support()
     kernel = load_kernel(compiled)
-    objects = SpecTable(spec, ErrorFactory(spec), kernel.address(KERNEL_NAME))
+    objects = SpecTable(spec, ErrorFactory(spec), kernel.address(KERNEL_NAME), PythonCaller(spec))
     entry = loader.load(write_entry(spec, layout, objects), level=0)
     return NativeSpecialization(spec, kernel, entry, objects)
 

@@ -53,12 +53,16 @@ from pydsl.jit.runtime.abi import (
     Specialization,
     TupleGuard,
 )
+from pydsl.jit.runtime.calls import PythonCaller
 from pydsl.jit.runtime.entry_results import is_primary
 from pydsl.jit.runtime.errors import ErrorFactory
 from pydsl.jit.runtime.layout import WRITEABLE
 from pydsl.jit.runtime.statics import static_equal
 
 _ALLOC = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_CALL_PYTHON = ctypes.CFUNCTYPE(
+    ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+)
 _NEW_ARRAY = ctypes.PYFUNCTYPE(
     ctypes.py_object,
     ctypes.c_void_p,
@@ -105,6 +109,7 @@ class PortableSpecialization:
         self._keep = keep
         self._kernel = _KERNEL(kernel)
         self._errors = ErrorFactory(spec)
+        self._caller = PythonCaller(spec)
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of the call, or `MISS` if a guard does not hold."""
@@ -143,22 +148,27 @@ class PortableSpecialization:
             run.slots[self._spec.storages[storage].data_slot] = address
             return address
 
-        callback = _ALLOC(alloc)
-        runtime = _table_with(callback)
+        def call_python(_rt: int, _slots: int, number: int, words: int) -> int:
+            run.failure = self._caller(number, words)
+            return 0 if run.failure is None else 1
+
+        callbacks = {"alloc": _ALLOC(alloc), "call_python": _CALL_PYTHON(call_python)}
+        runtime = _table_with(callbacks)
         return int(self._kernel(ctypes.addressof(runtime), ctypes.addressof(run.slots)))
 
 
 _TABLE_LOCK = threading.Lock()
 
 
-def _table_with(callback: Any) -> Any:
-    """A copy of the runtime table whose allocation callback is this one."""
+def _table_with(callbacks: dict[str, Any]) -> Any:
+    """A copy of the runtime table with these entries."""
     with _TABLE_LOCK:
         words = (ctypes.c_uint64 * table.CAPACITY).from_address(table.runtime_table().address)
         copy = (ctypes.c_uint64 * table.CAPACITY)(*words)
-    address = ctypes.cast(callback, ctypes.c_void_p).value
-    assert address is not None
-    copy[table.index("alloc")] = address
+    for name, callback in callbacks.items():
+        address = ctypes.cast(callback, ctypes.c_void_p).value
+        assert address is not None
+        copy[table.index(name)] = address
     return copy
 
 

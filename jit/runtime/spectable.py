@@ -1,9 +1,9 @@
 """The per-specialization table: pointers to the Python objects and numbers that a native entry compares with.
 
 An entry holds no address itself, so that it can be kept on disk; it loads from this table by position. The first
-words are fixed (`RT`, `N_SLOTS`, `RAISER`, `KERNEL`, then four words for each result storage: dtype, number of axes,
-item size, data slot), the rest is given out in the order in which the entry writer asks, which depends on nothing but
-the specialization: writing the entry again gives the same positions.
+words are fixed (`RT`, `N_SLOTS`, `RAISER`, `KERNEL`, `CALLER`, then four words for each result storage: dtype,
+number of axes, item size, data slot), the rest is given out in the order in which the entry writer asks, which
+depends on nothing but the specialization: writing the entry again gives the same positions.
 """
 
 from __future__ import annotations
@@ -18,16 +18,23 @@ RT = 0
 N_SLOTS = 1
 RAISER = 2
 KERNEL = 3
-STORAGES = 4
+CALLER = 4
+STORAGES = 5
 STORAGE_WORDS = 4
 
 
 class SpecTable:
     """Collects words while the entry is written; `freeze` fixes them in memory. Keeps its objects alive."""
 
-    def __init__(self, spec: Specialization, raiser: Any, kernel: int) -> None:
-        self._values: list[int] = [table.runtime_table().address, spec.n_slots, id(raiser), kernel]
-        self._keep: list[Any] = [raiser]
+    def __init__(self, spec: Specialization, raiser: Any, kernel: int, caller: Any = None) -> None:
+        self._values: list[int] = [
+            table.runtime_table().address,
+            spec.n_slots,
+            id(raiser),
+            kernel,
+            id(caller),
+        ]
+        self._keep: list[Any] = [raiser, caller]
         self._positions: dict[int, int] = {}
         self._memory: Any = None
         for storage in spec.storages:

@@ -18,6 +18,7 @@ FUNCTIONS = {
     "finish": "pydsl_finish",
     "raise": "pydsl_raise",
     "same_dtype": "pydsl_same_dtype",
+    "call_python": "pydsl_call_python",
 }
 """Entries of the runtime table that this module provides."""
 
@@ -302,6 +303,72 @@ exit:
 }
 """)
 
+_CALLS = Template("""
+define i64 @pydsl_call_python(ptr %rt, ptr %slots, i64 %number, ptr %words) {
+entry:
+  %pair = alloca [2 x ptr]
+  %statep = getelementptr i64, ptr %slots, i64 $state_slot
+  %state = load ptr, ptr %statep
+  %released = icmp ne ptr %state, null
+  br i1 %released, label %take, label %make
+take:
+  %restorep = getelementptr i8, ptr %rt, i64 $f_restore
+  %restore = load ptr, ptr %restorep
+  call void %restore(ptr %state)
+  store ptr null, ptr %statep
+  br label %make
+make:
+  %specp = getelementptr i64, ptr %slots, i64 $table_slot
+  %spec = load ptr, ptr %specp
+  %callerp = getelementptr i64, ptr %spec, i64 $caller
+  %caller = load ptr, ptr %callerp
+  %longp = getelementptr i8, ptr %rt, i64 $f_long
+  %long = load ptr, ptr %longp
+  %first = call ptr %long(i64 %number)
+  store ptr %first, ptr %pair
+  %word = ptrtoint ptr %words to i64
+  %second = call ptr %long(i64 %word)
+  %secondp = getelementptr ptr, ptr %pair, i64 1
+  store ptr %second, ptr %secondp
+  %callp = getelementptr i8, ptr %rt, i64 $f_vectorcall
+  %call = load ptr, ptr %callp
+  %answer = call ptr %call(ptr %caller, ptr %pair, i64 2, ptr null)
+  %decrefp = getelementptr i8, ptr %rt, i64 $f_decref
+  %decref = load ptr, ptr %decrefp
+  call void %decref(ptr %first)
+  call void %decref(ptr %second)
+  %failed = icmp eq ptr %answer, null
+  br i1 %failed, label %done, label %answered
+answered:
+  %nonep = getelementptr i8, ptr %rt, i64 $o_none
+  %none = load ptr, ptr %nonep
+  %fine = icmp eq ptr %answer, %none
+  br i1 %fine, label %drop, label %set
+set:
+  %typep = getelementptr i8, ptr %answer, i64 $type
+  %type = load ptr, ptr %typep
+  %setp = getelementptr i8, ptr %rt, i64 $f_set
+  %seterror = load ptr, ptr %setp
+  call void %seterror(ptr %type, ptr %answer)
+  br label %drop
+drop:
+  %status = phi i64 [ 0, %answered ], [ 1, %set ]
+  call void %decref(ptr %answer)
+  br label %done
+done:
+  %result = phi i64 [ 1, %make ], [ %status, %drop ]
+  br i1 %released, label %give, label %exit
+give:
+  %savep = getelementptr i8, ptr %rt, i64 $f_save
+  %save = load ptr, ptr %savep
+  %newstate = call ptr %save()
+  store ptr %newstate, ptr %statep
+  br label %exit
+exit:
+  ret i64 %result
+}
+""")
+
 _ERRORS = Template("""
 define void @pydsl_raise(ptr %rt, ptr %spec, ptr %slots, i64 %status) {
 entry:
@@ -382,6 +449,7 @@ def support_ir(layout: Layout) -> str:
         "f_context": "PyContextVar_Get",
         "f_set": "PyErr_SetObject",
         "o_ndarray": "ndarray",
+        "o_none": "None",
     }
     numbers = {name: 8 * index(entry) for name, entry in functions.items()}
     numbers |= {
@@ -402,9 +470,10 @@ def support_ir(layout: Layout) -> str:
         "storages": spectable.STORAGES,
         "storage_words": spectable.STORAGE_WORDS,
         "raiser": spectable.RAISER,
+        "caller": spectable.CALLER,
     }
     words = {name: str(value) for name, value in numbers.items()} | _counting(layout.free_threaded)
-    return "".join(part.substitute(words) for part in (_DISPATCH, _ALLOCATION, _ERRORS))
+    return "".join(part.substitute(words) for part in (_DISPATCH, _ALLOCATION, _CALLS, _ERRORS))
 
 
 _FIELDS = (

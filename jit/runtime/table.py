@@ -136,6 +136,9 @@ _CUDA_FUNCTIONS: tuple[str, ...] = (
 )
 """The driver API, in tables of CUDA contexts only (see `jit/cuda/program.py`)."""
 
+_CALL_FUNCTIONS: tuple[str, ...] = ("call_python",)
+"""Defined in `support.py`: called by kernels (see `abi.PythonCall`)."""
+
 ENTRIES: tuple[str, ...] = (
     *_PYTHON_OBJECTS,
     *_PYTHON_FUNCTIONS,
@@ -144,6 +147,7 @@ ENTRIES: tuple[str, ...] = (
     *_RUNTIME_FUNCTIONS,
     *_BACKEND_FUNCTIONS,
     *_CUDA_FUNCTIONS,
+    *_CALL_FUNCTIONS,
 )
 _INDEX = {name: position for position, name in enumerate(ENTRIES)}
 

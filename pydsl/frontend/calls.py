@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pydsl.callbacks import Callback
 from pydsl.frontend import numpy_api
 from pydsl.frontend.builtin_functions import BUILTINS, CONTAINER_METHODS
+from pydsl.frontend.call_python import call_back
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NumpyError, Unsupported
 from pydsl.frontend.functions import call_function, call_local
@@ -54,6 +56,8 @@ def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any
 
 
 def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site: Any) -> Operand:
+    if isinstance(function, Callback):
+        return call_back(ev.builder, function, args, kwargs)
     builtin = BUILTINS.get(function) if _is_hashable(function) else None
     if builtin is not None:
         return builtin(Caller(ev, site), *args, **kwargs)
@@ -155,11 +159,12 @@ def _static_call(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dynam
     if dynamic:
         raise Unsupported(
             f"the call of `{name}` on arrays or values known at run time only",
-            "call it outside of the compiled function",
+            "pydsl.callback(f, result=...), which calls any Python function; or call it outside",
         )
     if not is_pure(function):
         raise Unsupported(
-            f"the call of `{name}`, which is not known to be free of side effects", "calling it outside"
+            f"the call of `{name}`, which is not known to be free of side effects",
+            "pydsl.callback(f, result=...), which calls any Python function; or call it outside",
         )
     return _fresh(ev, ev.python(function, *args, **kwargs))
 

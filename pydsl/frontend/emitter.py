@@ -75,9 +75,15 @@ class Emitter:
         """Append one operation."""
         op = Op(record, list(operands), [Value(type_) for type_ in results], attrs, list(regions), self.loc)
         self.block.ops.append(op)
-        for position in record.writes:
+        for position in record.written(op):
             self._note_write(operands[position].tensor.storage)
         return op
+
+    def note_writes_outside(self) -> None:
+        """Memory that is visible outside of the function may have been written."""
+        for storage in self.function.storages:
+            if storage.origin in (Origin.ARG, Origin.GLOBAL):
+                self._note_write(storage)
 
     def value(
         self,

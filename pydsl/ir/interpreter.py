@@ -17,6 +17,7 @@ import numpy as np
 from pydsl.errors import InternalCompilerError, user_error
 from pydsl.ir import ops as _ops  # fills the table of records
 from pydsl.ir.affine import Affine
+from pydsl.ir.calls import perform
 from pydsl.ir.core import Block, Function, Op, Value
 from pydsl.ir.memory import Array, Memory
 from pydsl.ir.record import Kind
@@ -417,6 +418,11 @@ class Interpreter:
             raise IRExecutionError("too many loop iterations")
 
 
+def _call(machine: Interpreter, op: Op) -> None:
+    """The caller's error state and warnings are those of the interpreter's."""
+    perform(op.attrs["site"], [array.view() for array in machine._operands(op)])
+
+
 _SPECIAL: dict[str, Callable[[Interpreter, Op], None]] = {
     "alloc": Interpreter._alloc,
     "constant_array": Interpreter._constant_array,
@@ -431,6 +437,7 @@ _SPECIAL: dict[str, Callable[[Interpreter, Op], None]] = {
     "index": Interpreter._index,
     "check": Interpreter._check,
     "check_bounds": Interpreter._check_bounds,
+    "call": _call,
 }
 
 _CONTROL: dict[str, Callable[[Interpreter, Op], Exit | None]] = {

@@ -53,7 +53,7 @@ def type_problems(op: Op) -> Problems:
     rule = _BY_NAME.get(op.name) or _BY_KIND.get(record.kind)
     if rule is not None:
         yield from rule(op)
-    for index in record.writes:
+    for index in record.written(op):
         yield from _writeable(op.operands[index])
 
 
@@ -251,6 +251,16 @@ def _check_bounds(op: Op) -> Problems:
         yield "the index is no integer"
 
 
+def _call(op: Op) -> Problems:
+    site = op.attrs["site"]
+    if op.results:
+        yield "it has results"
+    if any(not operand.is_tensor for operand in op.operands):
+        yield "an operand is no tensor"
+    elif not 0 <= site.n_inputs <= len(op.operands) or any(k >= len(op.operands) for k in site.written):
+        yield f"{len(op.operands)} operands"
+
+
 _ONE_RESULT = {
     *(Kind.ELEMENTWISE, Kind.GENERATOR, Kind.REDUCTION, Kind.CONTRACTION),
     *(Kind.GATHER, Kind.ALLOC, Kind.VIEW, Kind.SCALAR),
@@ -294,4 +304,5 @@ _BY_NAME: dict[str, Callable[[Op], Problems]] = {
     "load": _load,
     "check": _check,
     "check_bounds": _check_bounds,
+    "call": _call,
 }

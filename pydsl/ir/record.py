@@ -29,6 +29,7 @@ class Kind(enum.Enum):
     WRITE = "write"  # writes into its first operand
     SCALAR = "scalar"  # scalar bookkeeping: constants, index arithmetic, element loads
     CHECK = "check"  # may raise
+    CALL = "call"  # leaves the compiled code; its effects stand in its `site`
     CONTROL = "control"
 
 
@@ -82,12 +83,21 @@ class OpRecord:
         """Indices of the tensor operands whose memory the op reads."""
         if self.kind in (Kind.VIEW, Kind.CONTROL):
             return []
+        if self.kind is Kind.CALL:
+            return list(range(op.attrs["site"].n_inputs))
         chosen = range(len(op.operands)) if self.read_operands is None else self.read_operands
         return [
             i
             for i in chosen
             if op.operands[i].is_tensor and (self.read_operands is not None or i not in self.writes)
         ]
+
+    def written(self, op: Op) -> tuple[int, ...]:
+        """Indices of the operands that the op writes through."""
+        if self.kind is Kind.CALL:
+            found: tuple[int, ...] = op.attrs["site"].written
+            return found
+        return self.writes
 
     @property
     def pure(self) -> bool:

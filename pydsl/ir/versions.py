@@ -69,7 +69,7 @@ class _Numbering:
             if op.regions:
                 self.written[op] = tuple(inside)
             all_written.update(inside)
-            for index in op.record.writes:
+            for index in op.record.written(op):
                 all_written.update(dict.fromkeys(self._roots(op.operands[index].tensor.storage)))
             if op.record.allocates:
                 made = (result.tensor.storage for result in op.results if result.is_tensor)
@@ -102,7 +102,7 @@ class _Numbering:
             self._regions(op, current)
             return
         made: dict[Storage, None] = {}
-        for index in op.record.writes:
+        for index in op.record.written(op):
             made.update(dict.fromkeys(self._roots(op.operands[index].tensor.storage)))
         if op.record.allocates:
             made.update(dict.fromkeys(result.tensor.storage for result in op.results if result.is_tensor))

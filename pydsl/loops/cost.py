@@ -6,7 +6,7 @@ from math import prod
 
 from pydsl.ir import ops as _ops  # fills the table of records
 from pydsl.ir.record import RECORDS, Cost
-from pydsl.loops.ir import Apply, Contract, Copy, Expr, For, Gemm, Load, Stmt, Store, While
+from pydsl.loops.ir import Apply, CallPython, Contract, Copy, Expr, For, Gemm, Load, Stmt, Store, While
 from pydsl.loops.walk import blocks, expressions
 
 _ = _ops
@@ -20,6 +20,7 @@ _INTEGER_DIVIDE_NS = 1.0
 _NS_PER_BYTE = 0.0115
 _FLOPS_PER_NS = 20.0
 _COPIED_PER_NS = 10.0
+_PYTHON_NS = 3000.0
 
 
 def estimate(body: list[Stmt]) -> float:
@@ -47,6 +48,8 @@ def _stmt(stmt: Stmt) -> float:
             return prod(e.value if e.is_const else DEFAULT_TRIPS for e in extents) / _FLOPS_PER_NS
         case Copy():
             return (stmt.nbytes.value if stmt.nbytes.is_const else 8 * DEFAULT_TRIPS) / _COPIED_PER_NS
+        case CallPython():
+            return _PYTHON_NS
         case _:
             return own + sum(estimate(b) for b in blocks(stmt))
 

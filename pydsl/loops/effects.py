@@ -9,6 +9,7 @@ from pydsl.loops.ir import (
     AllocResult,
     Assign,
     Buffer,
+    CallPython,
     Copy,
     Gemm,
     Release,
@@ -67,6 +68,8 @@ class EffectsOf:
                 found.buffers.add(stmt.c)
             case Copy():
                 found.buffers.add(stmt.dst)
+            case CallPython():
+                found.buffers.update(stmt.writes, stmt.reached)
             case _:
                 if blocks(stmt):
                     found.add(self.statement(stmt))

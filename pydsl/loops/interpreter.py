@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pydsl.errors import InternalCompilerError
 from pydsl.ir.affine import Affine
+from pydsl.ir.calls import perform
 from pydsl.ir.ops.elementwise import UFUNCS
 from pydsl.loops.ir import (
     Alloc,
@@ -30,6 +31,7 @@ from pydsl.loops.ir import (
     Assign,
     Break,
     Buffer,
+    CallPython,
     Const,
     Continue,
     Contract,
@@ -46,6 +48,7 @@ from pydsl.loops.ir import (
     Load,
     LoopFunction,
     LoopKind,
+    Operand,
     Read,
     Release,
     Return,
@@ -360,6 +363,19 @@ class _Machine:
             product = (a.T if stmt.trans_a else a) @ (b.T if stmt.trans_b else b)
             c[...] = product + (stmt.dtype.type(stmt.beta) * c if stmt.beta else 0)
 
+    def call(self, stmt: CallPython) -> None:
+        perform(self.function.calls[stmt.site], [self._array(operand) for operand in stmt.operands])
+
+    def _array(self, operand: Operand) -> NDArray[Any]:
+        shape, strides = (tuple(map(self.index, part)) for part in (operand.shape, operand.strides))
+        if 0 in shape:
+            return np.empty(shape, operand.dtype)
+        spans = [(n - 1) * step for n, step in zip(shape, strides, strict=True)]
+        low = sum(span for span in spans if span < 0)
+        size = sum(map(abs, spans)) + operand.dtype.itemsize
+        content = self.bytes_at(operand.buffer, self.index(operand.offset) + low, size)
+        return np.ndarray(shape, operand.dtype, content.data, -low, strides)
+
     def _matrix(
         self,
         buffer: Buffer,
@@ -423,6 +439,7 @@ _STATEMENTS: dict[type[Stmt], Callable[[_Machine, Any], None]] = {
     Release: _Machine.release,
     Copy: _Machine.copy,
     Gemm: _Machine.gemm,
+    CallPython: _Machine.call,
     Contract: _Machine.contract,
     Return: _Machine.leave,
     Fail: _Machine.fail,

@@ -21,6 +21,7 @@ import numpy as np
 
 from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
+from pydsl.ir.calls import CallSite
 
 DType = np.dtype[Any]
 INT64: DType = np.dtype(np.int64)
@@ -378,6 +379,30 @@ class Gemm(Stmt):
     kernel: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """An array in a buffer: byte offset of its first element, dtype, shape, strides in bytes."""
+
+    buffer: Buffer
+    offset: Affine
+    dtype: DType
+    shape: tuple[Affine, ...]
+    strides: tuple[Affine, ...]
+
+
+@dataclass(eq=False)
+class CallPython(Stmt):
+    """Calls a Python function: :class:`pydsl.ir.calls.CallSite` number ``site`` of the function, on these operands.
+
+    reached: buffers beside the operands' that the function may read and write.
+    """
+
+    site: int
+    operands: tuple[Operand, ...]
+    writes: tuple[Buffer, ...]
+    reached: tuple[Buffer, ...] = ()
+
+
 @dataclass(eq=False)
 class Contract(Stmt):
     """A register-tiled contraction: ``acc[m..., n] = sum over k... of a[m..., k...] * b[k..., n]`` and, per element,
@@ -452,6 +477,7 @@ class LoopFunction:
     arena: size in bytes of the one arena for planned temporaries (0: none), allocated on entry, freed on every exit.
     n_slots: number of ABI slots; ``payload_slot``: first slot of the error payload.
     cost_ns: estimated run time, decides about the GIL and threads.
+    calls: the Python functions that it calls.
     """
 
     name: str
@@ -463,3 +489,4 @@ class LoopFunction:
     errors: list[ErrorRecord] = field(default_factory=list)
     arena: int = 0
     cost_ns: float = 0.0
+    calls: list[CallSite] = field(default_factory=list)

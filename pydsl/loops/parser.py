@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydsl.ir.affine import Affine
+from pydsl.ir.calls import CallSite
 from pydsl.ir.lexer import IRSyntaxError
 from pydsl.ir.literals import error_class
 from pydsl.loops.ir import (
@@ -19,6 +20,7 @@ from pydsl.loops.ir import (
     Assign,
     Break,
     Buffer,
+    CallPython,
     Continue,
     Contract,
     Copy,
@@ -33,6 +35,7 @@ from pydsl.loops.ir import (
     Let,
     LoopFunction,
     LoopKind,
+    Operand,
     Release,
     Return,
     SetPointer,
@@ -87,11 +90,12 @@ class _Parser(Terms):
         for buffer, (where, names) in self.targets.items():
             buffer.targets = [self.known(self.buffers, name, where) for name in names]
         errors = [*self._each("error", self._error)]
+        calls = [*self._each("site", self._site)]
         body = self._body(1)
         if self.place < len(self.lines):
             raise self.line.error("a statement of the function")
         slot = n_slots if payload is None else payload
-        return LoopFunction(name, body, scalars, buffers, n_slots, slot, errors, arena, cost)
+        return LoopFunction(name, body, scalars, buffers, n_slots, slot, errors, arena, cost, calls)
 
     def _each(self, word: str, parse: Callable[[], T]) -> list[T]:
         found = []
@@ -162,6 +166,13 @@ class _Parser(Terms):
             while line.accept(","):
                 payload.append(line.dtype())
         return ErrorRecord(error, message, self.loc(), tuple(payload))
+
+    def _site(self) -> CallSite:
+        self.line.take_integer()
+        self.line.expect(":")
+        self.line.take_kind("string")
+        site: CallSite = self.line.literal(self.symbol)
+        return site
 
     # --- statements -------------------------------------------------------------------------------------------
 
@@ -344,6 +355,29 @@ class _Parser(Terms):
         kernel = line.integer("kernel") or 0
         return Gemm(dtype, m, n, k, *a, *b, c, c_offset, ldc, beta, kernel=kernel)
 
+    def _call(self) -> Stmt:
+        line = self.line
+        site = line.take_integer()
+        line.expect("(")
+        operands = line.listed(self._operand, ")")
+        parts: list[tuple[Buffer, ...]] = []
+        for word in ("writes", "reaches"):
+            line.expect(word)
+            line.expect("(")
+            parts.append(tuple(line.listed(self.buffer_name, ")")))
+        return CallPython(site, tuple(operands), *parts)
+
+    def _operand(self) -> Operand:
+        line = self.line
+        buffer, offset = self.byte_place()
+        line.expect(":")
+        dtype = line.dtype()
+        line.expect("[")
+        shape = tuple(line.listed(self.affine, "]"))
+        line.expect("strides")
+        line.expect("[")
+        return Operand(buffer, offset, dtype, shape, tuple(line.listed(self.affine, "]")))
+
     def _matrix(self) -> tuple[Buffer, Affine, Affine, bool]:
         line = self.line
         buffer = self.buffer_name()
@@ -375,6 +409,7 @@ _SIMPLE: dict[str, Callable[[_Parser], Stmt]] = {
     "point": _Parser._point,
     "copy": _Parser._copy,
     "gemm": _Parser._gemm,
+    "call": _Parser._call,
     "fail": _Parser._fail,
     "return": lambda parser: Return(parser.line.take_integer()),
     "break": lambda _: Break(),

@@ -31,6 +31,7 @@ from pydsl.loops.ir import (
     Assign,
     Break,
     Buffer,
+    CallPython,
     Const,
     Continue,
     Contract,
@@ -48,6 +49,7 @@ from pydsl.loops.ir import (
     Load,
     LoopFunction,
     LoopKind,
+    Operand,
     Product,
     Read,
     Release,
@@ -184,6 +186,9 @@ class _Printer:
             self.line(self._declaration(buffer))
         for number, error in enumerate(function.errors):
             self.line(f"error {number}: {self._error(error)}")
+        for number, site in enumerate(function.calls):
+            table = f" {self.object(site)}" if self.exact else ""
+            self.line(f"site {number}: {site.name!r}{table}")
         self.body(function.body)
         return "\n".join(self.lines) + "\n"
 
@@ -276,6 +281,16 @@ class _Printer:
         beta = f" beta {float(stmt.beta)!r}" if stmt.beta else ""
         self.line(f"gemm {stmt.dtype} ({sizes}) {c} = {a} * {b}{beta}{self._kernel(stmt.kernel)}")
 
+    def call(self, stmt: CallPython) -> None:
+        lists = [", ".join(map(self.operand, stmt.operands))]
+        lists += [", ".join(map(self.buffer, part)) for part in (stmt.writes, stmt.reached)]
+        self.line("call {} ({}) writes ({}) reaches ({})".format(stmt.site, *lists))
+
+    def operand(self, operand: Operand) -> str:
+        shape, strides = (", ".join(map(self.index, part)) for part in (operand.shape, operand.strides))
+        place = f"{self.buffer(operand.buffer)}[{self.index(operand.offset)}]"
+        return f"{place}: {operand.dtype} [{shape}] strides [{strides}]"
+
     def _matrix(self, buffer: Buffer, offset: Affine, lead: Affine, transposed: bool) -> str:
         text = f"{self.buffer(buffer)}[{self.index(offset)} lead {self.index(lead)}]"
         return f"{text} transposed" if transposed else text
@@ -325,6 +340,7 @@ _PRINTERS: dict[type[Stmt], Callable[[_Printer, Any], None]] = {
     Release: _Printer.release,
     Copy: _Printer.copy,
     Gemm: _Printer.gemm,
+    CallPython: _Printer.call,
     Contract: _Printer.contract,
     Return: _Printer.return_,
     Fail: _Printer.fail,

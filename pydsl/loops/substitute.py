@@ -23,6 +23,7 @@ from pydsl.loops.ir import (
     AllocResult,
     Assign,
     Break,
+    CallPython,
     Continue,
     Contract,
     Copy,
@@ -35,6 +36,7 @@ from pydsl.loops.ir import (
     Index,
     Let,
     Load,
+    Operand,
     Read,
     Release,
     Return,
@@ -131,6 +133,14 @@ class _Copying:
         parts: dict[str, Any] = {name: self.affine(getattr(stmt, name)) for name in names}
         return replace(stmt, **parts)
 
+    def call(self, stmt: CallPython) -> Stmt:
+        operands = tuple([self.operand(operand) for operand in stmt.operands])
+        return replace(stmt, operands=operands)
+
+    def operand(self, operand: Operand) -> Operand:
+        shape, strides = (tuple(map(self.affine, part)) for part in (operand.shape, operand.strides))
+        return Operand(operand.buffer, self.affine(operand.offset), operand.dtype, shape, strides)
+
     def contract(self, stmt: Contract) -> Stmt:
         a_offset, b_offset = self.affine(stmt.a_offset), self.affine(stmt.b_offset)
         m = tuple([(self.fresh(var), extent, stride) for var, extent, stride in stmt.m])
@@ -157,6 +167,7 @@ _COPIES: dict[type[Stmt], Callable[[_Copying, Any], Stmt]] = {
     AllocResult: _Copying.alloc,
     Copy: _Copying.copy,
     Gemm: _Copying.gemm,
+    CallPython: _Copying.call,
     Contract: _Copying.contract,
     SetPointer: _Copying.same,
     Release: _Copying.same,

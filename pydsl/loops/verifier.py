@@ -21,6 +21,7 @@ from pydsl.loops.ir import (
     Assign,
     Break,
     Buffer,
+    CallPython,
     Continue,
     Contract,
     Declare,
@@ -203,6 +204,8 @@ class _Checker:
                 self._space(pointer, stmt, Space.POINTER)
                 if pointer.targets and not roots(target) <= roots(pointer):
                     self.say(f"{pointer!r} is pointed at {target!r}, which is not among its targets")
+            case CallPython(site=site) if not 0 <= site < len(self.function.calls):
+                self.say(f"there is no call site {site}")
             case Gemm(dtype=dtype) if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
                 self.say(f"gemm of dtype {dtype}")
             case _:

@@ -11,6 +11,7 @@ from pydsl.loops.ir import (
     Apply,
     Assign,
     Buffer,
+    CallPython,
     Contract,
     Copy,
     Declare,
@@ -106,6 +107,9 @@ def buffers(stmt: Stmt) -> Iterator[Buffer]:
             yield from (stmt.a, stmt.b, stmt.c)
         case Contract():
             yield from (stmt.a, stmt.b)
+        case CallPython():
+            yield from (operand.buffer for operand in stmt.operands)
+            yield from stmt.reached
         case _:
             pass
 
@@ -121,6 +125,8 @@ def written_buffers(body: list[Stmt]) -> set[Buffer]:
                 found.add(stmt.c)
             case Copy():
                 found.add(stmt.dst)
+            case CallPython():
+                found.update(stmt.writes, stmt.reached)
             case _:
                 pass
     return found
@@ -152,6 +158,9 @@ def affines(stmt: Stmt) -> Iterator[Affine]:
             )
         case Contract():
             yield from (stmt.a_offset, stmt.b_offset)
+        case CallPython():
+            for operand in stmt.operands:
+                yield from (operand.offset, *operand.shape, *operand.strides)
         case _:
             pass
     for top in expressions(stmt):

@@ -28,6 +28,7 @@ from pydsl.fusion.nests import Item, Nest, build_nests
 from pydsl.fusion.state import INT64, LoweringState
 from pydsl.fusion.statement import Statement
 from pydsl.ir.affine import Affine
+from pydsl.ir.calls import CallSite
 from pydsl.ir.core import Block, Function, Op, Value, symbols_of
 from pydsl.ir.record import Kind
 from pydsl.ir.types import Origin, Storage, TensorType, c_strides, product
@@ -38,6 +39,7 @@ from pydsl.loops.ir import (
     Assign,
     Break,
     Buffer,
+    CallPython,
     Const,
     Continue,
     Contract,
@@ -50,6 +52,7 @@ from pydsl.loops.ir import (
     Index,
     Let,
     LoopFunction,
+    Operand,
     Product,
     Read,
     Return,
@@ -169,6 +172,8 @@ class _Usage:
 
 #: segment number of uses by control flow
 _CONTROL = -1
+#: operations between which the straight lines lie
+_CUTS = (Kind.CONTROL, Kind.CALL)
 
 
 class _FunctionLowering:
@@ -191,6 +196,7 @@ class _FunctionLowering:
         self.argument_index: dict[int, int] = {}  # storage number of an argument that is returned, by leaf
         self.copied_out: dict[tuple[int, Storage | TensorType], int] = {}  # by return site and memory
         self.implicit: list[tuple[Storage, int]] = []
+        self.calls: list[CallSite] = []
 
     def run(self) -> Lowered:
         self._scan()
@@ -209,6 +215,7 @@ class _FunctionLowering:
             self.n_slots,
             payload,
             self.state.errors,
+            calls=self.calls,
         )
         return Lowered(
             function,
@@ -231,14 +238,14 @@ class _FunctionLowering:
             nonlocal segment
             segment += 1
             for op in block.ops:
-                control = op.record.kind is Kind.CONTROL
+                control = op.record.kind in _CUTS
                 number = _CONTROL if control else segment
                 usage.segment_of[op] = number
                 for value in (*op.operands, *op.results):
                     usage.note(value, number)
                 for symbol in symbols_of(op):
                     usage.scalars[symbol].add(number)
-                for index in op.record.writes:
+                for index in op.record.written(op):
                     usage.written.update(op.operands[index].tensor.storage.roots())
                 if op.record.allocates and op.results and op.result.is_tensor:
                     storage = op.result.tensor.storage
@@ -251,7 +258,7 @@ class _FunctionLowering:
                     for arg in region.args:
                         usage.note(arg, _CONTROL)
                     visit(region, False)
-                if op.regions:
+                if op.regions or op.record.kind is Kind.CALL:
                     segment += 1
 
         visit(self.source.body, True)
@@ -327,7 +334,7 @@ class _FunctionLowering:
         out: list[Stmt] = []
         pending: list[Op] = []
         for op in block.ops:
-            if op.record.kind is Kind.CONTROL:
+            if op.record.kind in _CUTS:
                 out.extend(self._straight(pending))
                 pending = []
                 out.extend(self._control(op, loop))
@@ -433,6 +440,8 @@ class _FunctionLowering:
             case "break":
                 assert loop is not None
                 return [*loop.leave(self, op.operands), Break()]
+            case "call":
+                return self._call(op)
             case "yield":
                 return []  # the operation around it assigns the values
             case "continue":
@@ -500,6 +509,24 @@ class _FunctionLowering:
             If(self.state.scalar(op.operands[0]), branches[0], branches[1] if len(branches) > 1 else [])
         )
         out.extend(join.finish(self))
+        return out
+
+    def _call(self, op: Op) -> list[Stmt]:
+        """A call of a Python function, for which all memory that it may see must be as the program says."""
+        out: list[Stmt] = []
+        operands: list[Operand] = []
+        for value in op.operands:
+            type_ = value.tensor
+            self._ensure_allocated(self.state.buffer(type_.storage), out)
+            shape, strides = (tuple(map(self.state.affine, part)) for part in (type_.shape, type_.strides))
+            offset = self.state.affine(type_.offset)
+            operands.append(Operand(self.state.buffer(type_.storage), offset, type_.dtype, shape, strides))
+        site: CallSite = op.attrs["site"]
+        self.calls.append(site)
+        writes = tuple(dict.fromkeys(operands[index].buffer for index in site.written))
+        visible = self.argument_of if site.reaches else ()
+        reached = tuple(self.state.buffer(storage) for storage in visible)
+        out.append(CallPython(len(self.calls) - 1, tuple(operands), writes, reached))
         return out
 
     def _raise(self, op: Op) -> list[Stmt]:

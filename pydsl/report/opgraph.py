@@ -335,7 +335,7 @@ class _Builder:
                     for source in self._sources(value, state):
                         self._link(source, node)
         for inner in inside:
-            for position in inner.record.writes:
+            for position in inner.record.written(inner):
                 state.append(_Write(node, inner.operands[position].tensor.storage, None))
         for result in op.results:
             if not result.is_tensor:

@@ -87,7 +87,7 @@ def op_touches(op: Op) -> list[Touch]:
     for position in op.record.reads(op):
         type_ = op.operands[position].tensor
         found.append(Touch(type_.storage, region(type_), False))
-    for position in op.record.writes:
+    for position in op.record.written(op):
         type_ = op.operands[position].tensor
         exact = op.name == "store"
         found.append(Touch(type_.storage, region(type_) if exact else None, True))

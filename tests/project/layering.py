@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         "errors knobs",
         "ir",
-        "analysis",
+        "analysis callbacks",
         "transforms",
         "fusion loops",
         "lowering",

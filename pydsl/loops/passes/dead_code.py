@@ -21,6 +21,7 @@ from pydsl.loops.ir import (
     Alloc,
     Assign,
     Buffer,
+    CallPython,
     Contract,
     Copy,
     Declare,
@@ -107,7 +108,7 @@ class _Marking:
                 self.read.add(stmt.src)
             case Contract():
                 self.read.update((stmt.a, stmt.b))
-            case SetPointer():
+            case SetPointer() | CallPython():
                 self.read.update(buffers(stmt))
             case _:
                 pass

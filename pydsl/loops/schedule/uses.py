@@ -19,6 +19,7 @@ from pydsl.loops.ir import (
     Alloc,
     AllocResult,
     Buffer,
+    CallPython,
     Contract,
     Copy,
     Declare,
@@ -43,6 +44,7 @@ Ranges: TypeAlias = dict[Any, tuple[Bound, Bound]]
 _OPAQUE: dict[type[Stmt], str] = {
     Gemm: "a library call",
     Copy: "a copy",
+    CallPython: "a call of a Python function",
     SetPointer: "an array that changes its memory",
     Alloc: "an allocation",
     AllocResult: "an allocation",
