@@ -1,4 +1,8 @@
-"""GEMM for compiled code: scipy-openblas32, whose functions have a prefix of their own, through the runtime table."""
+"""GEMM for compiled code: scipy-openblas32, whose functions have a prefix of their own, through the runtime table.
+
+The library works on one thread; products run on threads in panels, on the same pool as all other loops. Its own threads
+would wait actively for the next product, beside those of NumPy's copy of the library, on the same cores.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,13 @@ import functools
 
 import scipy_openblas32
 
-from pydsl import knobs
 from pydsl.jit.runtime import table
 
 _PREFIX = "scipy_"
 _FUNCTIONS = (
     *("cblas_sgemm", "cblas_dgemm", "cblas_cgemm", "cblas_zgemm"),
-    *("cblas_sgemv", "cblas_dgemv", "cblas_sdot", "cblas_ddot"),
+    *("cblas_sgemv", "cblas_dgemv", "cblas_cgemv", "cblas_zgemv"),
+    *("cblas_sdot", "cblas_ddot"),
 )
 
 
@@ -31,9 +35,4 @@ def install() -> None:
     for name in _FUNCTIONS:
         address = ctypes.cast(getattr(blas, _PREFIX + name), ctypes.c_void_p).value
         table.provide(name, address or 0, blas)
-    set_threads(knobs.NUM_THREADS.get())
-
-
-def set_threads(count: int) -> None:
-    """How many threads the library uses."""
-    getattr(library(), f"{_PREFIX}openblas_set_num_threads")(ctypes.c_int(max(1, count)))
+    getattr(blas, f"{_PREFIX}openblas_set_num_threads")(ctypes.c_int(1))

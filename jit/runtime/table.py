@@ -119,6 +119,8 @@ _BACKEND_FUNCTIONS: tuple[str, ...] = (
     "cblas_dgemv",
     "cblas_sdot",
     "cblas_ddot",
+    "cblas_cgemv",
+    "cblas_zgemv",
 )
 
 _CUDA_FUNCTIONS: tuple[str, ...] = (

@@ -44,8 +44,9 @@ def _stmt(stmt: Stmt) -> float:
             work = points * prod(extent for extent, _, _ in stmt.k)
             return work / _FLOPS_PER_NS + points * estimate(stmt.epilogue)
         case Gemm():
-            extents = (stmt.m, stmt.n, stmt.k)
-            return prod(e.value if e.is_const else DEFAULT_TRIPS for e in extents) / _FLOPS_PER_NS
+            m, n, k = (e.value if e.is_const else DEFAULT_TRIPS for e in (stmt.m, stmt.n, stmt.k))
+            moved = (m * k + k * n + m * n) * stmt.dtype.itemsize
+            return max(m * n * k / _FLOPS_PER_NS, moved * _NS_PER_BYTE)
         case Copy():
             return (stmt.nbytes.value if stmt.nbytes.is_const else 8 * DEFAULT_TRIPS) / _COPIED_PER_NS
         case CallPython():

@@ -353,9 +353,13 @@ class Copy(Stmt):
     nbytes: Affine
 
 
+GEMM_DTYPES = ("float32", "float64", "complex64", "complex128")
+"""What the library multiplies."""
+
+
 @dataclass(eq=False)
 class Gemm(Stmt):
-    """Library GEMM, row-major, float32 or float64: ``C[m, n] = A[m, k] @ B[k, n] + beta * C``.
+    """Library GEMM, row-major, of one of `GEMM_DTYPES`: ``C[m, n] = A[m, k] @ B[k, n] + beta * C``.
 
     Strides in elements: ``lda`` etc. are the leading dimensions; ``trans_a`` means that A is stored (k, m).
     """

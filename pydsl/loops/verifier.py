@@ -15,6 +15,7 @@ from pydsl.errors import VerificationError
 from pydsl.ir.affine import Affine
 from pydsl.loops.alias import roots
 from pydsl.loops.ir import (
+    GEMM_DTYPES,
     Alloc,
     AllocResult,
     Apply,
@@ -206,7 +207,7 @@ class _Checker:
                     self.say(f"{pointer!r} is pointed at {target!r}, which is not among its targets")
             case CallPython(site=site) if not 0 <= site < len(self.function.calls):
                 self.say(f"there is no call site {site}")
-            case Gemm(dtype=dtype) if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+            case Gemm(dtype=dtype) if dtype.name not in GEMM_DTYPES:
                 self.say(f"gemm of dtype {dtype}")
             case _:
                 pass

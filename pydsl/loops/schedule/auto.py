@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pydsl.loops.cost import estimate
-from pydsl.loops.ir import Assign, Contract, For, LoopKind, Space, Stmt, Store
+from pydsl.loops.ir import Assign, Contract, For, Gemm, LoopKind, Space, Stmt, Store
 from pydsl.loops.schedule.dependences import independent, only_scalar_work
+from pydsl.loops.schedule.panels import panels
 from pydsl.loops.walk import blocks, walk
 
 #: a loop runs on threads when it is estimated to take longer than this; to wake a thread takes some 7 microseconds
@@ -31,9 +32,19 @@ def schedule(body: list[Stmt], threads: int, touched: Collection[For] = ()) -> S
     touched: loops that the user scheduled: the nests they are in are given no threads.
     """
     report = ScheduleReport()
-    for stmt in body:
-        _schedule(stmt, threads, report, touched)
+    _schedule_all(body, threads, report, touched)
     return report
+
+
+def _schedule_all(body: list[Stmt], threads: int, report: ScheduleReport, touched: Collection[For]) -> None:
+    for stmt in list(body):
+        _schedule(stmt, threads, report, touched)
+        if isinstance(stmt, Gemm) and threads > 1 and estimate([stmt]) >= PARALLEL_NS:
+            shared = panels(stmt, threads)
+            if shared is not None:
+                position = body.index(stmt)
+                body[position : position + 1] = shared
+                report.parallel.append(f"panels of the product {stmt.m} x {stmt.k} x {stmt.n}")
 
 
 def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collection[For]) -> None:
@@ -42,10 +53,9 @@ def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collect
             threads = 1
         stmt.independent = stmt.independent or independent(stmt)
         if threads > 1 and _parallel(stmt, threads, report):
-            for inner in stmt.body:
-                _schedule(inner, 1, report, touched)
+            _schedule_all(stmt.body, 1, report, touched)
             return
-        if not any(isinstance(s, For | Contract) for s in walk(stmt.body)):
+        if not any(isinstance(s, For | Contract | Gemm) for s in walk(stmt.body)):
             if stmt.independent and stmt.kind is LoopKind.SERIAL:
                 stmt.kind = LoopKind.VECTOR
             return
@@ -53,8 +63,7 @@ def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collect
         stmt.parallel = threads > 1 and _shared_rows(stmt, report)
         threads = 1
     for block in blocks(stmt):
-        for inner in block:
-            _schedule(inner, threads, report, touched)
+        _schedule_all(block, threads, report, touched)
 
 
 def _shared_rows(stmt: Contract, report: ScheduleReport) -> bool:

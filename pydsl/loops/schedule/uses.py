@@ -16,6 +16,7 @@ from pydsl.analysis.dependence import Access
 from pydsl.analysis.strides import Bound
 from pydsl.ir.affine import Affine, Range
 from pydsl.loops.ir import (
+    INT64,
     Alloc,
     AllocResult,
     Buffer,
@@ -42,7 +43,6 @@ Ranges: TypeAlias = dict[Any, tuple[Bound, Bound]]
 """First and last value of each variable that varies."""
 
 _OPAQUE: dict[type[Stmt], str] = {
-    Gemm: "a library call",
     Copy: "a copy",
     CallPython: "a call of a Python function",
     SetPointer: "an array that changes its memory",
@@ -111,6 +111,8 @@ class Uses:
                     self._use(stmt.buffer, stmt.offset, stmt.value.dtype.itemsize, True, ranges, loops)
                 case Contract():
                     self._contract(stmt, ranges, loops)
+                case Gemm():
+                    self._gemm(stmt, ranges, loops)
                 case _:
                     self.opaque = self.opaque or _OPAQUE.get(type(stmt), "")
                     for block in blocks(stmt):
@@ -137,6 +139,23 @@ class Uses:
         for var, extent, _ in (*stmt.m, stmt.n):
             inner[var] = (0, extent - 1)
         self._body(stmt.epilogue, inner, loops)
+
+    def _gemm(self, stmt: Gemm, ranges: Ranges, loops: tuple[For, ...]) -> None:
+        a, b = (stmt.m, stmt.k), (stmt.k, stmt.n)
+        operands = (
+            (stmt.a, stmt.a_offset, stmt.lda, a[::-1] if stmt.trans_a else a, False),
+            (stmt.b, stmt.b_offset, stmt.ldb, b[::-1] if stmt.trans_b else b, False),
+            (stmt.c, stmt.c_offset, stmt.ldc, (stmt.m, stmt.n), True),
+        )
+        itemsize = stmt.dtype.itemsize
+        for buffer, offset, lead, (rows, columns), writes in operands:
+            if not (lead.is_const and rows.is_const and columns.is_const):
+                self.opaque = self.opaque or "a library call of a size known at run time only"
+                return
+            row, column = Var("row", INT64), Var("column", INT64)
+            inner = {**ranges, row: (0, rows.value - 1), column: (0, columns.value - 1)}
+            place = offset + Affine.of(row) * (lead.value * itemsize) + Affine.of(column) * itemsize
+            self._use(buffer, place, itemsize, writes, inner, loops)
 
     # --- ranges and addresses -------------------------------------------------------------------------------
 
