@@ -156,7 +156,11 @@ def test_strided_vectors_and_matrices_go_to_the_library() -> None:
 def test_long_products_run_on_threads_in_panels() -> None:
     d = array(np.random.default_rng(7), "f8", 512, 512)
     with knobs.scope(num_threads=2):
-        for function, args in ((product, (d, d.copy())), (times_own_transpose, (d,)), (product, (np.tile(d, (4, 4)), d[:4].ravel()))):
+        for function, args in (
+            (product, (d, d.copy())),
+            (times_own_transpose, (d,)),
+            (product, (np.tile(d, (4, 4)), d[:4].ravel())),
+        ):
             loops = jit(function).report(*args).loops
             shared = [s for s in loops.body if isinstance(s, For) and s.kind is LoopKind.PARALLEL]
             assert len(shared) == 1, function
