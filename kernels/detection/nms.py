@@ -45,3 +45,43 @@ def batched_nms(
         overlap = inter / (areas[best] + areas[rest] - inter)
         order = rest[overlap <= iou_threshold]
     return keep[:count]
+
+
+def overlaps_in_class(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of all pairs within each class: `(C, K, 4)` to `(C, K, K)`."""
+    top_left = np.maximum(boxes[:, :, None, :2], boxes[:, None, :, :2])
+    bottom_right = np.minimum(boxes[:, :, None, 2:], boxes[:, None, :, 2:])
+    size = np.clip(bottom_right - top_left, 0, None)
+    inter = size[..., 0] * size[..., 1]
+    areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    return inter / (areas[:, :, None] + areas[:, None, :] - inter)
+
+
+@jit
+def fast_nms(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    coeffs: NDArray[np.float32],
+    score_threshold: float = 0.05,
+    iou_threshold: float = 0.5,
+    top_k: int = 200,
+    max_per_image: int = 100,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    """Suppression without a loop: a box goes if a better one of its class overlaps it, kept or not.
+
+    `boxes` is `(N, 4)` f32, `scores` is `(N, C)` f32, `coeffs` is `(N, P)` f32, the mask coefficients that
+    go with the boxes. The best `top_k` boxes of every class take part. Returns the boxes `(K, 4)` f32, their
+    scores `(K,)` f32, classes `(K,)` int64 and coefficients `(K, P)` f32, best first.
+    """
+    by_class = scores.T
+    order = np.argsort(-by_class, axis=1, kind="stable")[:, :top_k]
+    by_class = np.take_along_axis(by_class, order, axis=1)
+    candidates = boxes[order]
+    iou = np.triu(overlaps_in_class(candidates), k=1)
+    keep = (iou.max(axis=1, initial=0) <= iou_threshold) & (by_class > score_threshold)
+    classes = np.broadcast_to(np.arange(scores.shape[1])[:, None], keep.shape)[keep]
+    kept_scores = by_class[keep]
+    kept_boxes = candidates[keep]
+    kept_coeffs = coeffs[order][keep]
+    best = np.argsort(-kept_scores, kind="stable")[:max_per_image]
+    return kept_boxes[best], kept_scores[best], classes[best], kept_coeffs[best]

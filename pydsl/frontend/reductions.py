@@ -70,8 +70,6 @@ class Reductions(Indexing):
         work = dtypes.FLOAT32 if target == FLOAT16 and kind in ("sum", "prod") else target
         result = self._reduced(kind, source, axes, work, keepdims)
         if initial is not None:
-            if initial_is_empty(kind) and where is True:
-                self._refuse_empty_with_initial(source, axes)
             result = self.ufunc(_COMBINE[kind], (result, self._initial(initial, work)))
         return self.finish(self.as_dtype_of(result, target), out)
 
@@ -113,13 +111,6 @@ class Reductions(Indexing):
                 "mask one has to specify 'initial'",
             )
         return self.select(where, source, self.for_loop(self.as_operand(neutral), source.tensor.dtype))
-
-    def _refuse_empty_with_initial(self, source: Value, axes: Sequence[int]) -> None:
-        """A reduction without identity over nothing gives ``initial``: not expressible by the ``reduce`` op."""
-        for axis in axes:
-            dim = source.tensor.shape[axis]
-            if self.decide("gt", dim, rules.ZERO) is not True:
-                raise Unsupported("a maximum or minimum with `initial` over an axis that may be empty")
 
     def require_elements(self, kind: str, source: Value, axes: Sequence[int]) -> None:
         """NumPy's error where a reduction without identity sees nothing (and has something to answer)."""
@@ -345,8 +336,3 @@ class Reductions(Indexing):
             return self.ufunc(np.divide, (value, float(max(count.const - ddof, 0))))
         freedom = count - self.as_affine(int(ddof) if isinstance(ddof, float) else ddof)
         return self.divide_by_count(total, self.max_index(freedom, rules.ZERO))
-
-
-def initial_is_empty(kind: str) -> bool:
-    """Whether a reduction without identity may not see an empty axis even when ``initial`` is given."""
-    return kind in _NEEDS_ELEMENTS

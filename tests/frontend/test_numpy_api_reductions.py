@@ -38,6 +38,18 @@ def test_reductions(fn):
         call(fn, a, rest=rest, exact=fn in EXACT)
 
 
+@pytest.mark.parametrize("fn", [np.max, np.min])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2", "i8", "u1", "?"])
+def test_initial_over_axes_that_may_be_empty(fn, dtype):
+    rng = np.random.default_rng(4)
+    for shape in ((3, 0), (0, 3), (0,), (2, 0, 4), (3, 4)):
+        a = values(rng, shape, dtype)
+        for axis in (None, 0, -1):
+            for initial in (0, 1):
+                call(fn, a, rest={"axis": axis, "initial": initial})
+    call(fn, values(rng, (0, 3), "f8"), rest={"axis": 0, "initial": np.nan})
+
+
 @pytest.mark.parametrize("fn", [np.argmax, np.argmin])
 def test_argmax(fn):
     rng = np.random.default_rng(2)

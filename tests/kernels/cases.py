@@ -2,71 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 
 from pydsl.kernels import detection
-from tests.kernels.memory import LAYOUTS, lay_out
+from tests.kernels.case import (
+    SIZES,
+    Args,
+    Case,
+    f32,
+    random_boxes,
+    reversed_rows,
+    same_array,
+    shared_rows,
+    unit,
+)
+from tests.kernels.more_detection_cases import (
+    BBOX_TARGET_EXPAND,
+    CROP_MASK,
+    FAST_NMS,
+    FCOS_TARGETS,
+    MAP_ROI_LEVELS,
+    MASKS_TO_BOXES,
+)
+from tests.kernels.sequence_cases import ATTN_KV_DECODE, LSTM_STACK, SEQ2SEQ_GREEDY, SINE_POS_EMBED
 from tests.kernels.tolerance import EXACT, SCALED_TRANSCENDENTAL, Tolerance, matmul_bound
 
-Args = tuple[Any, ...]
-Builder = Callable[..., Args]
-
-SIZES = ("small", "batch1", "batch4")
-"""The sizes that are reported. Every case has them and `"empty"`; some have more."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One ViewBench function. `build(rng, **dims)` makes contiguous arguments, `dims` names the sizes.
-
-    `tolerances` belongs to the returned arrays, in order; written arguments are always compared bit for bit.
-    `overlaps` are makers of arguments that are views of the same memory; `bad` are calls that must raise.
-    """
-
-    name: str
-    title: str
-    function: Callable[..., Any]
-    build: Builder
-    dims: Mapping[str, Mapping[str, Any]]
-    tolerances: tuple[Tolerance, ...] = (EXACT,)
-    layouts: tuple[str, ...] = LAYOUTS
-    overlaps: Mapping[str, Callable[[np.random.Generator], Args]] = field(default_factory=dict)
-    bad: Mapping[str, tuple[type[Exception], Callable[[np.random.Generator], Args]]] = field(
-        default_factory=dict
-    )
-
-    def make(self, size: str, layout: str, rng: np.random.Generator) -> Args:
-        """Arguments of one size, all arrays in one layout."""
-        return relayout(self.build(rng, **self.dims[size]), layout)
-
-
-def relayout(value: Any, layout: str) -> Any:
-    if isinstance(value, np.ndarray):
-        return lay_out(value, layout)
-    if isinstance(value, tuple):
-        return tuple(relayout(v, layout) for v in value)
-    return value
-
-
-def f32(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:
-    return (rng.standard_normal(shape) * scale).astype(np.float32)
-
-
-def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.random(shape, dtype=np.float32)
-
-
-def random_boxes(
-    rng: np.random.Generator, n: int, height: float = 800, width: float = 1333, side: float = 200
-) -> np.ndarray:
-    corner = rng.random((n, 2)) * (width, height)
-    size = rng.random((n, 2)) * side + 1
-    return np.concatenate([corner, corner + size], axis=1).astype(np.float32)
-
+__all__ = ["CASES", "SIZES", "Args", "Case"]
 
 # P1
 
@@ -150,22 +111,6 @@ GEN_BASE_ANCHORS = Case(
 
 def build_offset2bbox(rng: np.random.Generator, n: int, classes: int = 1) -> Args:
     return random_boxes(rng, n), f32(rng, n, 4 * classes)
-
-
-def shared_rows(rng: np.random.Generator, n: int = 17, columns: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Two arrays of n rows that share all but one row."""
-    buffer = f32(rng, n + 1, columns)
-    return buffer[:-1], buffer[1:]
-
-
-def same_array(rng: np.random.Generator) -> Args:
-    x = f32(rng, 13, 4)
-    return x, x
-
-
-def reversed_rows(rng: np.random.Generator) -> Args:
-    x = f32(rng, 13, 4)
-    return x, x[::-1]
 
 
 def leading_columns(rng: np.random.Generator) -> Args:
@@ -320,6 +265,7 @@ BBOX_FLIP_TTA = Case(
         "empty": {"n": 0, "classes": 80},
         "empty_classes": {"n": 3, "classes": 0},
     },
+    writes=True,
     overlaps={"window": window_of_head},
     bad={"read_only": (ValueError, read_only_boxes)},
 )
@@ -563,9 +509,19 @@ CASES = (
     DELTA2BBOX,
     BBOX_FLIP_TTA,
     BBOX_OVERLAPS,
+    BBOX_TARGET_EXPAND,
     PREPROCESS,
     YOLOV3_DECODE,
     FCOS_DECODE,
     YOLACT_MASKS,
     BATCHED_NMS,
+    LSTM_STACK,
+    ATTN_KV_DECODE,
+    FAST_NMS,
+    SEQ2SEQ_GREEDY,
+    SINE_POS_EMBED,
+    MAP_ROI_LEVELS,
+    MASKS_TO_BOXES,
+    FCOS_TARGETS,
+    CROP_MASK,
 )

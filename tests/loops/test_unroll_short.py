@@ -84,6 +84,14 @@ def test_what_stays() -> None:
     assert len(loops_of(unroll_short(body))) == 2
 
 
+def test_a_loop_around_a_long_loop_stays() -> None:
+    """Twelve copies of a loop of 64 only cost compile time: the loop around would not be vectorised."""
+    t, i, j = var("t"), var("i"), var("j")
+    at = 8 * sym(i) + 16 * sym(j)
+    body: list[Stmt] = [loop(t, 128, loop(i, 2, loop(j, 64, store(B, at, load(A, at)))))]
+    assert len(loops_of(unroll_short(body))) == 3
+
+
 def test_no_iterations() -> None:
     body = unroll_short(columns(40, 0))
     run(columns(40, 0), arrays()).same(run(body, arrays()))

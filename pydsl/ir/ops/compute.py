@@ -28,6 +28,28 @@ REDUCTIONS: dict[str, Any] = {
 }
 
 
+def neutral(kind: str, dtype: np.dtype[Any]) -> Any:
+    """What a reduction of nothing gives; for the maximum and the minimum the extreme value of the dtype."""
+    code = dtype.kind
+    value: Any
+    if kind in ("sum", "bitwise_or", "bitwise_xor", "any"):
+        value = 0
+    elif kind in ("prod", "all"):
+        value = 1
+    elif kind == "bitwise_and":
+        value = True if code == "b" else (-1 if code == "i" else np.iinfo(dtype).max)
+    elif code == "b":
+        value = kind in ("min", "fmin")
+    elif code in "iu":
+        info = np.iinfo(dtype)
+        value = info.min if kind in ("max", "fmax") else info.max
+    elif kind in ("fmax", "fmin"):
+        value = float("nan")
+    else:
+        value = float("-inf") if kind == "max" else float("inf")
+    return bool(value) if code == "b" else value
+
+
 def _evaluate_reduce(op: Op, operands: Sequence[Any]) -> Any:
     axes = op.attrs["axes"]
     fn = REDUCTIONS[op.attrs["kind"]]
@@ -37,6 +59,9 @@ def _evaluate_reduce(op: Op, operands: Sequence[Any]) -> Any:
         return np.asarray(fn(operands[0], axis=axis)).astype(dtype)
     if op.attrs["kind"] in ("sum", "prod"):
         return np.asarray(fn(operands[0], axis=axes, dtype=dtype))
+    if op.attrs["kind"] in ("max", "min", "fmax", "fmin") and dtype.kind != "c":
+        fn = {"max": np.maximum.reduce, "min": np.minimum.reduce}.get(op.attrs["kind"], fn)
+        return np.asarray(fn(operands[0], axis=axes, initial=neutral(op.attrs["kind"], dtype))).astype(dtype)
     return np.asarray(fn(operands[0], axis=axes)).astype(dtype)
 
 

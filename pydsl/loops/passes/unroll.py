@@ -55,6 +55,8 @@ def _should(loop: For, around: int | None) -> bool:
     if n > MAX_EXTENT or (around is not None and n * RATIO > around and n > 4) or (around is None and n > 4):
         return False
     inner = list(walk(loop.body))
+    if n > 1 and any(isinstance(s, For) for s in inner):
+        return False  # a loop stays inside, so the loop around is not the one that vectorises
     return all(isinstance(s, _SIMPLE) for s in inner) and n * len(inner) <= MAX_STATEMENTS
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydsl.loops.cost import estimate
 from pydsl.loops.ir import Assign, Contract, For, Gemm, LoopKind, Space, Stmt, Store
 from pydsl.loops.schedule.dependences import independent, only_scalar_work
+from pydsl.loops.schedule.direction import run_upwards
 from pydsl.loops.schedule.panels import panels
 from pydsl.loops.walk import blocks, walk
 
@@ -58,6 +59,7 @@ def _schedule(stmt: Stmt, threads: int, report: ScheduleReport, touched: Collect
         if not any(isinstance(s, For | Contract | Gemm) for s in walk(stmt.body)):
             if stmt.independent and stmt.kind is LoopKind.SERIAL:
                 stmt.kind = LoopKind.VECTOR
+                run_upwards(stmt)
             return
     if isinstance(stmt, Contract):
         stmt.parallel = threads > 1 and _shared_rows(stmt, report)
