@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pydsl import jit
 
 
-def sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def sigmoid(x: NDArray[np.float32]) -> NDArray[Any]:
     """`1 / (1 + exp(-x))`."""
     return 1 / (1 + np.exp(-x))
 
