@@ -10,6 +10,7 @@ variable): threads started inside begin without it. ``python -m pydsl.knobs`` pr
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,6 +154,15 @@ def _default_cache_dir() -> Path | None:
     return (Path(base) if os.path.isabs(base) else Path("~/.cache").expanduser()) / "pydsl"
 
 
+_ARCH = re.compile(r"sm_[0-9]{2,3}a?")
+
+
+def _parse_arch(text: str) -> str | None:
+    if not _ARCH.fullmatch(text.lower()):
+        raise ValueError(text)
+    return text.lower()
+
+
 def _choice(name: str, choices: tuple[str, ...], doc: str, *, changes_code: bool) -> Knob[str]:
     """A knob with one of a few words; the first is the default."""
 
@@ -250,8 +260,50 @@ FASTMATH = _flag(
     changes_code=True,
 )
 
+CUDA_SIM = _flag(
+    "cuda_sim",
+    "Run the CUDA path on the host, where every access of a kernel is checked: for tests, and for machines without a "
+    "device. Slow.",
+    changes_code=False,
+)
+CUDA_SIM_MEMORY: Knob[int | None] = Knob(
+    "cuda_sim_memory",
+    _parse_count,
+    lambda value: value is None or _is_count(value),
+    lambda: None,
+    "no limit",
+    "a number of bytes",
+    "The memory of the simulated device.",
+    changes_code=False,
+)
+CUDA_ARCH: Knob[str | None] = Knob(
+    "cuda_arch",
+    _parse_arch,
+    lambda value: value is None or (isinstance(value, str) and bool(_ARCH.fullmatch(value))),
+    lambda: None,
+    "that of the device; sm_80 on the simulator",
+    "an architecture such as sm_80, sm_90 or sm_100",
+    "The architecture that CUDA kernels are compiled for.",
+    changes_code=True,
+)
+
 REGISTRY: Mapping[str, Knob[Any]] = MappingProxyType(
-    {knob.name: knob for knob in (LOG, DUMP, CACHE_DIR, NUM_THREADS, DISABLE_JIT, TARGET, VERIFY, FASTMATH)}
+    {
+        knob.name: knob
+        for knob in (
+            LOG,
+            DUMP,
+            CACHE_DIR,
+            NUM_THREADS,
+            DISABLE_JIT,
+            TARGET,
+            VERIFY,
+            FASTMATH,
+            CUDA_SIM,
+            CUDA_SIM_MEMORY,
+            CUDA_ARCH,
+        )
+    }
 )
 
 
