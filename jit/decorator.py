@@ -16,9 +16,10 @@ from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydsl import knobs
-from pydsl.errors import InternalCompilerError, UnsupportedError
+from pydsl.errors import DeviceError, InternalCompilerError, UnsupportedError
 from pydsl.jit.binding import Binder, BoundCall
 from pydsl.jit.exchange import CPU, Visit
+from pydsl.jit.lazy import load
 from pydsl.jit.runtime import dispatch
 from pydsl.jit.runtime.abi import MISS, CompiledSpecialization
 from pydsl.jit.signature import (
@@ -96,9 +97,16 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     def report(self, *args: Any, **kwargs: Any) -> Any:
         """What the pipeline keeps about the specialization for these arguments, which is compiled if it must be;
         the function is not run."""
+        visit = Visit()
+        args = tuple([visit.enter(arg) for arg in args])
+        kwargs = {name: visit.enter(value) for name, value in kwargs.items()}
+        settings = knobs.cache_key()
+        target = self._options.target or knobs.TARGET.get()
+        on_device = visit.is_needed and visit.device(f"`{self.__qualname__}`") != CPU
+        if on_device or target != "cpu":
+            return self.device_calls.report(args, kwargs, settings)
         while True:
             bound = self._bind(args, kwargs)
-            settings = knobs.cache_key()
             known = self._table.matching(bound.signature, settings)
             compiled = known[0] if known else self._compile(bound, settings, known)
             if compiled is not None:
@@ -117,20 +125,33 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         visit = Visit()
         plain = [visit.enter(arg) for arg in args]
         named = {name: visit.enter(value) for name, value in kwargs.items()}
-        if visit.is_needed:
-            device = visit.device(self.__qualname__)
-            return visit.leave(self._call_plainly(device, plain, named), device)
-        return self._specialize_and_call(args, kwargs)
+        device = visit.device(f"`{self.__qualname__}`") if visit.is_needed else CPU
+        target = self._options.target or knobs.TARGET.get()
+        if device != CPU and self._options.target == "cpu":
+            raise DeviceError(
+                f"`{self.__qualname__}` is compiled for the host, its arrays are on {device}",
+                "@jit without a target, or x.to_numpy()",
+            )
+        if device != CPU:
+            result = self.run_on_device(tuple(plain), named)
+        elif target != "cpu":
+            settings = knobs.cache_key()
+            simulated = True if target == "simulator" else None
+            result = self.device_calls.on_host(tuple(plain), named, settings, simulated)
+        elif visit.is_needed:
+            result = self(*plain, **named)
+        else:
+            return self._specialize_and_call(args, kwargs)
+        return visit.leave(result, device) if visit.is_needed else visit.given(result)
 
-    def _call_plainly(self, device: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """A call whose arrays of other kinds have been replaced by the arrays that stand for them."""
-        if device == CPU:
-            return self(*args, **kwargs)
-        return self.run_on_device(tuple(args), kwargs)
+    @functools.cached_property
+    def device_calls(self) -> Any:
+        """The calls on a CUDA device."""
+        return load("cuda.calls").DeviceCalls(self._bind, self._compile_program)
 
     def run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call for arrays on a CUDA device, given by their shadows (see `exchange.py`); so are its results."""
-        raise NotImplementedError
+        return self.device_calls.on_device(args, kwargs, knobs.cache_key())
 
     def _specialize_and_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         settings = knobs.cache_key()
@@ -166,17 +187,9 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         with self._lock:
             if bound.statics != self._statics or self._table.matching(bound.signature, settings) != known:
                 return None
-            options = dataclasses.replace(self._options, settings=settings)
-            request = CompileRequest(self._function, bound.signature, options, list(bound.objects))
-            try:
-                result = self._run_compiler(request)
-            except StaticsNeeded as needed:
-                self._promote(needed.paths)
+            result = self._answer(self._run_compiler, bound, settings, self._options.target)
+            if result is None:
                 return None
-            except UnsupportedError as error:
-                raise error.with_traceback(None)  # noqa: B904 - the user's function, not the compiler's frames
-            finally:
-                request.objects.clear()
             start = time.perf_counter()
             code = self._load(result)
             if hasattr(result.report, "loaded"):
@@ -185,6 +198,33 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
             self._table.add(compiled)
             self._table.show(settings)
             return compiled
+
+    def _compile_program(self, bound: BoundCall, settings: Settings) -> Any:
+        """The CUDA program for a call; None if the caller must look again."""
+        with self._lock:
+            if bound.statics != self._statics:
+                return None
+            return self._answer(load("cuda.pipeline").compile_program, bound, settings, "cuda")
+
+    def _answer(
+        self,
+        compiler: Callable[[CompileRequest], Any],
+        bound: BoundCall,
+        settings: Settings,
+        target: str | None,
+    ) -> Any:
+        """What the compiler makes; None if leaves turned out to be needed as static values."""
+        options = dataclasses.replace(self._options, settings=settings, target=target)
+        request = CompileRequest(self._function, bound.signature, options, list(bound.objects))
+        try:
+            return compiler(request)
+        except StaticsNeeded as needed:
+            self._promote(needed.paths)
+            return None
+        except UnsupportedError as error:
+            raise error.with_traceback(None)  # noqa: B904 - the user's function, not the compiler's frames
+        finally:
+            request.objects.clear()
 
     def _load(self, result: CompiledSpecialization) -> Any:
         from pydsl.jit.runtime.native import materialize  # noqa: PLC0415 - brings LLVM

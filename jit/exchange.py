@@ -194,7 +194,7 @@ class Visit:
         adopted = adopt(value)
         if adopted is not None:
             return self._adopted(value, *adopted)
-        made = _rebuilt(value, self.enter)
+        made = rebuilt(value, self.enter)
         if made is not value:
             self._originals[id(made)] = value
             self._kept.append(made)
@@ -231,16 +231,21 @@ class Visit:
         found = self._originals.get(id(data))
         return None if found is data and not self.is_needed else found
 
+    def given(self, value: Any) -> Any:
+        """A result of a call without arrays of other kinds, with the very objects that were passed."""
+        found = self._originals.get(id(value))
+        return value if found is None else found
+
     def leave(self, value: Any, device: str) -> Any:
         """A result, with the very objects that were passed and new arrays of their kind."""
         if id(value) in self._originals:
             return self._originals[id(value)]
         if type(value) is np.ndarray:
             return (self._maker or array_of)(value, device)
-        return _rebuilt(value, lambda item: self.leave(item, device))
+        return rebuilt(value, lambda item: self.leave(item, device))
 
 
-def _rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
+def rebuilt(value: Any, change: Callable[[Any], Any]) -> Any:
     """The container with its items changed; itself if none changes."""
     cls = type(value)
     if cls is list or isinstance(value, tuple):

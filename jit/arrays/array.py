@@ -15,7 +15,7 @@ import numpy as np
 from pydsl.jit.arrays import indexing, operations
 from pydsl.jit.arrays.devices import device_name
 from pydsl.jit.arrays.eager import execute, run
-from pydsl.jit.arrays.transfer import copy_to_device, to_host
+from pydsl.jit.arrays.transfer import copy_to_device, is_sparse, to_host
 from pydsl.jit.exchange import CPU, Shadowed
 
 
@@ -125,7 +125,9 @@ class ndarray(Shadowed):  # noqa: N801 - NumPy's name for it
 
     def to_numpy(self) -> np.ndarray[Any, Any]:
         """On the host the very memory, as a NumPy array; from a device a copy, which waits for the device."""
-        return self._data if self._device == CPU else to_host(self._data)
+        if self._device == CPU:
+            return self._data
+        return to_host(self.copy()._data if is_sparse(self._data) else self._data)
 
     # as the host sees it ------------------------------------------------------------------------------
 

@@ -87,35 +87,35 @@ def writing(function: Callable[..., Any]) -> JitFunction[..., Any]:
 
 def _named(template: Callable[..., Any], function: Callable[..., Any]) -> JitFunction[..., Any]:
     template.__name__ = template.__qualname__ = getattr(function, "__name__", "operation")
-    compiled: JitFunction[..., Any] = jit(template)
+    compiled: JitFunction[..., Any] = jit(target="cpu")(template)  # on a device through `run_on_device`
     return compiled
 
 
-@jit
+@jit(target="cpu")
 def load(array: Any, index: Any) -> Any:
     """A copy of the elements that masks or integer arrays choose."""
     return np.asarray(array[index])
 
 
-@jit
+@jit(target="cpu")
 def store(array: Any, index: Any, value: Any) -> None:
     """Writes elements that masks or integer arrays choose."""
     array[index] = value
 
 
-@jit
+@jit(target="cpu")
 def assign(array: Any, value: Any) -> None:
     """Writes a whole view."""
     array[...] = value
 
 
-@jit
+@jit(target="cpu")
 def cast(array: Any, dtype: Any, order: str, casting: str) -> Any:
     """A copy in another dtype."""
     return array.astype(dtype, order=order, casting=casting)
 
 
-@jit
+@jit(target="cpu")
 def copied(array: Any, order: str) -> Any:
     """A copy."""
     return array.copy(order=order)

@@ -21,6 +21,12 @@ def to_host(shadow: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return made
 
 
+def is_sparse(shadow: np.ndarray[Any, Any]) -> bool:
+    """Whether a copy of the elements alone is worth making on the device first."""
+    found: bool = load("cuda.transfer").is_sparse(shadow)
+    return found
+
+
 def empty_on_device(shape: tuple[int, ...], dtype: np.dtype[Any], order: str = "C") -> np.ndarray[Any, Any]:
     """A shadow of new device memory."""
     made: np.ndarray[Any, Any] = load("cuda.transfer").empty(shape, dtype, order)

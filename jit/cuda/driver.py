@@ -1,8 +1,8 @@
 """What runs CUDA programs: the protocol of the two drivers, what they share, and which one is in force.
 
 A driver is a set of C functions with the signatures of the CUDA driver API (`api.py`). Emitted host code reaches them
-through a runtime table of the driver's own; Python calls the same functions. Everything is done on one stream, the legacy
-default stream, which other libraries' default work is ordered with.
+through a runtime table of the driver's own; Python calls the same functions. Everything is done on one stream, the
+legacy default stream, which other libraries' default work is ordered with.
 """
 
 from __future__ import annotations
@@ -159,7 +159,9 @@ class Driver(ABC):
 
     def copy_in(self, device: int, host: int, nbytes: int) -> None:
         """Copy from pageable host memory, which may be changed as soon as this returns."""
-        self.check(self._functions["cuMemcpyHtoDAsync_v2"](device, host, nbytes, STREAM), "a copy to the device")
+        self.check(
+            self._functions["cuMemcpyHtoDAsync_v2"](device, host, nbytes, STREAM), "a copy to the device"
+        )
 
     def copy_out(self, host: int, device: int, nbytes: int) -> None:
         """Copy to host memory, and wait until it is there."""

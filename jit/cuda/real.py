@@ -1,6 +1,7 @@
 """The real driver: libcuda and cuBLAS of the packages of the `cuda` extra, one device, its primary context.
 
-The functions are called through their C signatures, as emitted code calls them; the packages say where the libraries are.
+The functions are called through their C signatures, as emitted code calls them; the packages say where the libraries
+are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pydsl.errors import CudaError, CudaUnavailableError, DriverTooOldError
 from pydsl.jit.cuda import api
 from pydsl.jit.cuda.driver import STREAM, Driver
 from pydsl.jit.cuda.program import CudaProgram
-from pydsl.jit.cuda.ptx import ptx
+from pydsl.jit.lazy import load
 
 _MAJOR, _MINOR, _POOLS = 75, 76, 115
 _RELEASE_THRESHOLD = 4
@@ -46,7 +47,8 @@ def _library(name: str) -> Any:
     except (RuntimeError, OSError) as error:  # DynamicLibNotFoundError is a RuntimeError
         if name == "cuda":
             raise CudaUnavailableError(
-                "there is no NVIDIA driver (libcuda.so.1)", "install the driver, or run on a machine with a GPU"
+                "there is no NVIDIA driver (libcuda.so.1)",
+                "install the driver, or run on a machine with a GPU",
             ) from error
         raise CudaUnavailableError(f"the library {name} was not found", _INSTALL) from error
 
@@ -106,7 +108,9 @@ class RealDriver(Driver):
     def _open_pool(self) -> int:
         """The device's pool, told to keep what is freed until `trim`."""
         if not self._attribute(_POOLS):
-            raise CudaUnavailableError("the device has no memory pools", "a driver and device of CUDA 11.2 or later")
+            raise CudaUnavailableError(
+                "the device has no memory pools", "a driver and device of CUDA 11.2 or later"
+            )
         pool = self._pointer("cuDeviceGetDefaultMemPool", self._device)
         everything = ctypes.c_uint64(2**64 - 1)
         self._must("cuMemPoolSetAttribute", pool, _RELEASE_THRESHOLD, ctypes.byref(everything))
@@ -147,7 +151,7 @@ class RealDriver(Driver):
         if not program.kernels:
             return ()
         self.enter()
-        module = self._load_module(ptx(program.device_ir, self.arch), program.spec.name)
+        module = self._load_module(load("cuda.ptx").ptx(program.device_ir, self.arch), program.spec.name)
         self._modules.append(module)
         return tuple(self._pointer("cuModuleGetFunction", module, k.name.encode()) for k in program.kernels)
 
@@ -156,12 +160,14 @@ class RealDriver(Driver):
         options = (ctypes.c_int * 2)(_ERROR_LOG, _ERROR_LOG_SIZE)
         values = (ctypes.c_void_p * 2)(ctypes.addressof(log), _LOG_BYTES)
         module = ctypes.c_void_p()
-        status = self._c["cuModuleLoadDataEx"](ctypes.byref(module), text.encode() + b"\0", 2, options, values)
+        status = self._c["cuModuleLoadDataEx"](
+            ctypes.byref(module), text.encode() + b"\0", 2, options, values
+        )
         what = f"loading the kernels of `{name}` for {self.arch}"
         if status == api.UNSUPPORTED_PTX:
             version = ctypes.c_int()
             self._c["cuDriverGetVersion"](ctypes.byref(version))
-            known = f"\n  it is a driver for CUDA {version.value // 1000}.{version.value % 1000 // 10}"
+            known = f"  it is a driver for CUDA {version.value // 1000}.{version.value % 1000 // 10}"
             raise DriverTooOldError(what, api.status_name(status), known)
         if status != api.SUCCESS:
             raise CudaError(what, api.status_name(status), log.value.decode(errors="replace").rstrip())

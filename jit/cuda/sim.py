@@ -1,8 +1,8 @@
 """The simulated driver: device memory is host memory that nothing else knows, and every operation is counted.
 
 Fresh allocations are poisoned (all bytes 255: NaN, -1, no valid bool), freed ones are gone at once, copies are checked
-against the allocations, and kernels run on the host with every access checked (`sim_kernels.py`). Work is done when it is
-submitted; what a program must not rely on is that it would wait for it.
+against the allocations, and kernels run on the host with every access checked (`sim_kernels.py`). Work is done when it
+is submitted.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Memory:
         self.state = SimState()
         self._bases: list[int] = []
         self._by_base: dict[int, _Allocation] = {}
-        self._table = np.zeros(0, np.int64)
+        self._table: np.ndarray[Any, Any] = np.zeros(0, np.int64)
         self.used = 0
 
     @property
@@ -188,7 +188,7 @@ class SimDriver(Driver):
                     return api.LAUNCH_FAILED
                 try:
                     return run(*args)
-                except BaseException as error:  # noqa: BLE001
+                except BaseException as error:
                     self._internal = error
                     return api.NOT_PERMITTED
 
@@ -261,7 +261,9 @@ class SimDriver(Driver):
             if first is None or second is None or out is None:
                 return 7  # CUBLAS_STATUS_INVALID_VALUE
             left, right = (first.T if turn_a else first), (second.T if turn_b else second)
-            scale, keep = (np.ctypeslib.as_array((_CTYPES[dtype] * 1).from_address(p))[0] for p in (alpha, beta))
+            scale, keep = (
+                np.ctypeslib.as_array((_CTYPES[dtype] * 1).from_address(p))[0] for p in (alpha, beta)
+            )
             old = keep * out if keep else 0
             out[...] = scale * (left @ right) + old
             return api.SUCCESS
@@ -275,11 +277,14 @@ class SimDriver(Driver):
         size = (leading * (columns - 1) + rows) * dtype.itemsize if rows and columns else 0
         if leading < max(1, rows) or not self.space.covers(address or 0, size):
             return None
-        flat = (ctypes.c_char * size).from_address(address or 0) if size else bytearray(dtype.itemsize)
+        flat: Any = (ctypes.c_char * size).from_address(address or 0) if size else bytearray(dtype.itemsize)
         return np.ndarray(shape, dtype, flat, 0, (dtype.itemsize, leading * dtype.itemsize))
 
 
-_CTYPES: dict[np.dtype[Any], Any] = {np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double}
+_CTYPES: dict[np.dtype[Any], Any] = {
+    np.dtype(np.float32): ctypes.c_float,
+    np.dtype(np.float64): ctypes.c_double,
+}
 
 
 def make() -> SimDriver:

@@ -1,0 +1,132 @@
+"""Calls of one jitted function on a CUDA device: its specializations, and what comes before and after them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pydsl.errors import InternalCompilerError
+from pydsl.jit.binding import BoundCall
+from pydsl.jit.cuda.driver import Driver, current
+from pydsl.jit.cuda.loaded import CudaSpecialization
+from pydsl.jit.cuda.program import CudaProgram
+from pydsl.jit.cuda.staging import Staging
+from pydsl.jit.exchange import rebuilt
+from pydsl.jit.runtime.abi import MISS
+from pydsl.jit.signature import Signature
+from pydsl.jit.specializations import MAX_SPECIALIZATIONS, Settings
+
+Objects: TypeAlias = "tuple[Any, ...]"
+Named: TypeAlias = "dict[str, Any]"
+Bind: TypeAlias = "Callable[[tuple[Any, ...], dict[str, Any]], BoundCall]"
+Compile: TypeAlias = "Callable[[BoundCall, Settings], CudaProgram | None]"
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A program with its key; `code` has it loaded, by driver."""
+
+    signature: Signature
+    settings: Settings
+    program: CudaProgram
+    code: dict[Driver, CudaSpecialization]
+
+    def loaded(self, driver: Driver) -> CudaSpecialization:
+        found = self.code.get(driver)
+        if found is None:
+            driver.enter()
+            found = self.code.setdefault(driver, CudaSpecialization(self.program, driver))
+        return found
+
+
+class DeviceCalls:
+    """The CUDA specializations of one function.
+
+    Parameters
+    ----------
+    bind: describes a call's objects.
+    compiler: compiles for a description; None if the caller must look again.
+    """
+
+    def __init__(self, bind: Bind, compiler: Compile) -> None:
+        self._bind = bind
+        self._compile = compiler
+        self._known: tuple[_Known, ...] = ()
+        self._lock = threading.Lock()
+
+    def on_device(self, args: Objects, kwargs: Named, settings: Settings) -> Any:
+        """The result for shadows."""
+        return self._call(current(), args, kwargs, settings, None)
+
+    def on_host(self, args: Objects, kwargs: Named, settings: Settings, simulated: bool | None) -> Any:
+        """The result for host arrays, which are copied in, and back if they are written."""
+        driver = current(simulated)
+        driver.require("a copy to the device")
+        staging, args, kwargs = staged(driver, args, kwargs)
+        return self._call(driver, args, kwargs, settings, staging)
+
+    def _call(
+        self, driver: Driver, args: Objects, kwargs: Named, settings: Settings, staging: Staging | None
+    ) -> Any:
+        for known in self._known:
+            if known.settings == settings:
+                answer = known.loaded(driver).call(args, kwargs, staging)
+                if answer is not MISS:
+                    return answer
+        answer = self._add(args, kwargs, settings).loaded(driver).call(args, kwargs, staging)
+        if answer is MISS:
+            raise InternalCompilerError(
+                "a CUDA program does not accept what it was compiled for", stage="dispatch"
+            )
+        return answer
+
+    def _add(self, args: Objects, kwargs: Named, settings: Settings) -> _Known:
+        program = None
+        while program is None:
+            bound = self._bind(args, kwargs)
+            program = self._compile(bound, settings)
+        made = _Known(bound.signature, settings, program, {})
+        with self._lock:
+            self._known = (made, *self._known)[:MAX_SPECIALIZATIONS]
+        return made
+
+    def report(self, args: Objects, kwargs: Named, settings: Settings) -> Any:
+        """What the pipeline keeps about the program for these objects (shadows, or arrays of the host, which are
+        described in the same way). It is compiled if it must be; no device is needed."""
+        signature = self._bind(args, kwargs).signature
+        for known in self._known:
+            if known.signature == signature and known.settings == settings:
+                return known.program.report
+        return self._add(args, kwargs, settings).program.report
+
+
+def staged(
+    driver: Driver, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Staging, tuple[Any, ...], dict[str, Any]]:
+    """The host arrays of a call on the device, and the call with shadows in their place."""
+    found: list[np.ndarray[Any, Any]] = []
+
+    def collect(value: Any) -> Any:
+        if type(value) is np.ndarray:
+            found.append(value)
+            return value
+        return rebuilt(value, collect)
+
+    for value in (*args, *kwargs.values()):
+        collect(value)
+    staging = Staging(driver, [a for a in found if a.dtype.kind in "biufc"])
+
+    def replace(value: Any) -> Any:
+        if type(value) is np.ndarray:
+            return staging.shadow_of(value) if value.dtype.kind in "biufc" else value
+        return rebuilt(value, replace)
+
+    return (
+        staging,
+        tuple(replace(value) for value in args),
+        {name: replace(value) for name, value in kwargs.items()},
+    )
