@@ -11,6 +11,8 @@ from tests.generator.check import check_seed
 from tests.generator.executors import EXECUTORS
 
 STEP = 10
+FOUND = (9000330, 9000909, 9001036)
+"""Seeds of programs on which a stage once disagreed with NumPy."""
 
 
 @pytest.mark.parametrize("first", range(0, 300, STEP))
@@ -18,6 +20,12 @@ def test_programs_agree(first: int) -> None:
     failures = []
     for seed in range(first, first + STEP):
         failures += check_seed(seed, EXECUTORS, shrinking=False).failures
+    assert not failures, "\n\n".join(failure.text() for failure in failures)
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_programs_that_once_disagreed(seed: int) -> None:
+    failures = check_seed(seed, EXECUTORS, shrinking=False).failures
     assert not failures, "\n\n".join(failure.text() for failure in failures)
 
 

@@ -230,6 +230,29 @@ class Builder(Contractions):
             return a if b else False
         return self.scalar_op("logical_and", (a, b), BOOL)
 
+    def either(self, a: bool | Value, b: bool | Value) -> bool | Value:
+        """``a or b`` of two bools, both known."""
+        if not isinstance(a, Value):
+            return True if a else b
+        if not isinstance(b, Value):
+            return True if b else a
+        return self.scalar_op("logical_or", (a, b), BOOL)
+
+    # --- sequences of integers ------------------------------------------------------------------------------
+
+    def as_integers(self, value: Operand) -> Operand:
+        """An argument that may be a number or a sequence of numbers: an array of known length as a tuple."""
+        if not (isinstance(value, Value) and value.is_tensor and value.tensor.rank == 1):
+            return value
+        (length,) = value.tensor.shape
+        if value.tensor.dtype.kind not in "iu":
+            raise NumpyError(
+                TypeError, f"'numpy.{value.tensor.dtype.name}' object cannot be interpreted as an integer"
+            )
+        if not length.is_const:
+            raise Unsupported("an array of unknown length as a sequence of numbers", "a tuple of numbers")
+        return tuple([self.load(self.basic_index(value, [Affine.of(k)])) for k in range(length.const)])
+
 
 def is_static_nest(value: Operand) -> bool:
     """Whether a nested sequence holds only static scalars and arrays."""

@@ -317,7 +317,7 @@ class Contractions(Reductions):
         for label, dim in zip(b_labels, b.tensor.shape, strict=True):
             if label in sizes and not (rules.is_one(dim) or rules.is_one(sizes[label])):
                 message = "operands could not be broadcast together with remapped shapes in einsum"
-                self.require_equal(sizes[label], dim, message, stretch=(sizes[label], dim))
+                self.require_equal(sizes[label], dim, message)
 
 
 def _listed(axes: Any) -> Sequence[Any]:

@@ -343,7 +343,7 @@ class Elementwise(Writes):
         if len(common) != len(shape):
             raise NumpyError(ValueError, message)
         for mine, dim in zip(shape, common, strict=True):
-            if rules.is_one(mine):
+            if mine != dim:
                 self.require_equal(dim, mine, message)
         return shape
 

@@ -18,7 +18,7 @@ from pydsl.frontend.failures import NumpyError
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Op, Value
 from pydsl.ir.ops.control import CONSTANT, INDEX
-from pydsl.ir.ops.elementwise import CAST, UFUNCS
+from pydsl.ir.ops.elementwise import CAST, SELECT, UFUNCS
 from pydsl.ir.types import BOOL, ScalarType
 from pydsl.ir.types import INDEX as INDEX_TYPE
 
@@ -307,6 +307,26 @@ class IndexMath(Emitter):
         low = al if bl is None else bl if al is None else max(al, bl)
         high = None if ah is None or bh is None else max(ah, bh)
         return self._index_op("maximum", a, b, (low, high))
+
+    def select_index(self, condition: bool | Value, a: Affine, b: Affine) -> Affine:
+        """``a if condition else b``."""
+        if not isinstance(condition, Value):
+            return a if condition else b
+        if a == b:
+            return a
+        (al, ah), (bl, bh) = self.index_bounds(a), self.index_bounds(b)
+        low = None if al is None or bl is None else min(al, bl)
+        high = None if ah is None or bh is None else max(ah, bh)
+        key = ("select", condition, a, b)
+        found = self.recall(key)
+        if found is None:
+            operands = (condition, self.index_value(a), self.index_value(b))
+            found = self.remember(key, self.value(SELECT, operands, INDEX_TYPE, (low, high)))
+        return Affine.of(found)
+
+    def wrapped_index(self, position: Affine, length: Affine) -> Affine:
+        """A position that counts from the end where it is negative."""
+        return self.select_index(self.compare_index("lt", position, _ZERO), position + length, position)
 
     def _index_op(self, name: str, a: Affine, b: Affine, bounds: Bounds) -> Affine:
         """An integer operation that is not affine, as a symbol."""

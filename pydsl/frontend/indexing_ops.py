@@ -17,6 +17,7 @@ from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.ir.ops.control import CHECK_BOUNDS
 from pydsl.ir.ops.memory import GATHER, MASKED_STORE, SCATTER
+from pydsl.ir.types import Origin
 from pydsl.library import compaction
 
 
@@ -137,7 +138,13 @@ class Indexing(Elementwise):
         shown_axes: Sequence[int] | None = None,
     ) -> None:
         """Integer-array store; ``accumulate`` as ``ufunc.at``."""
-        self.check_writeable(dst)
+        if (
+            accumulate is None or dst.tensor.storage.origin is Origin.CONST
+        ):  # NumPy's ufunc.at writes anywhere
+            self.check_writeable(dst)
+        else:
+            for root in dst.tensor.storage.roots():
+                root.accumulated = True
         old = dst.tensor
         aligned = self._aligned(indices, [old.shape[axis] for axis in axes], shown_axes or axes)
         rest = [k for k in range(old.rank) if k not in axes]

@@ -303,27 +303,70 @@ class Views(Tensors):
             return a
         if rules.is_one(a):
             return b
-        self.require_equal(a, b, message or rules.mismatch_text(shapes), stretch=(a, b))
-        return a if a.is_const else b if b.is_const else a
-
-    def require_equal(self, a: Affine, b: Affine, message: str, stretch: Sequence[Affine] = ()) -> None:
-        """Two dims must be equal; NumPy would accept a 1 of those in ``stretch``, which we report as a limit."""
         equal = self.compare_index("eq", a, b)
-        if equal is not True:
-            for side in stretch:
-                if self.decide("ne", side, ONE) is not True:
-                    one = self.compare_index("eq", side, ONE)
-                    self._check_stretch(equal, one)
-        self.check(equal, ValueError, message)
+        self._check_fits(equal, (a, b), message or rules.mismatch_text(shapes))
+        if equal is True:
+            return a if a.is_const else b
+        if a.is_const:  # and not 1: the other one is that, or stretched to it
+            return a
+        if b.is_const:
+            return b
+        return self._stretched(a, b)
 
-    def _check_stretch(self, equal: bool | Value, one: bool | Value) -> None:
-        if not isinstance(one, Value):
-            return
-        fine = self.scalar_op("logical_not", (one,), BOOL)
-        if isinstance(equal, Value):
-            fine = self.scalar_op("logical_or", (equal, fine), BOOL)
-        message = "broadcasting a length that is 1 only at run time is not supported; index it with [0] or repeat it"
-        self.check(fine, NotImplementedError, message)
+    def _stretched(self, a: Affine, b: Affine) -> Affine:
+        """The common length of two lengths that are equal, or of which one is 1."""
+        if self.decide("ne", a, ONE):
+            return a
+        if self.decide("ne", b, ONE):
+            return b
+        key = ("stretched", frozenset((a, b)))
+        found = self.recall(key)
+        if found is None:
+            found = self.select_index(self.compare_index("eq", a, ONE), b, a)
+            self.remember(key, found)
+            for side in (a, b):
+                self.remember(("fits", side, found), True)
+        return found
+
+    def require_equal(self, a: Affine, b: Affine, message: str) -> None:
+        """Two dims must be equal."""
+        self.check(self.compare_index("eq", a, b), ValueError, message)
+
+    def _check_fits(self, equal: bool | Value, sides: Sequence[Affine], message: str) -> None:
+        """Two dims must be equal, or one of these must be 1."""
+        fine: bool | Value = equal
+        for side in sides:
+            if not isinstance(fine, Value) and fine:
+                return
+            one = self.compare_index("eq", side, ONE)
+            if not isinstance(one, Value):
+                fine = one or fine
+            elif isinstance(fine, Value):
+                fine = self.scalar_op("logical_or", (fine, one), BOOL)
+            else:
+                fine = one
+        self.check(fine, ValueError, message)
+
+    def _repeated_stride(self, dim: Affine, stride: Affine, wanted: Affine, message: str) -> Affine:
+        """The stride of an axis that is ``wanted`` long, or 1 and repeated, which only the run can tell."""
+        if not self.recall(("fits", dim, wanted)):
+            equal = self.compare_index("eq", dim, wanted)
+            self._check_fits(equal, (dim,), message)
+            if equal is True:
+                return stride
+        if self.decide("ne", dim, ONE):
+            return stride
+        return self.mul_index(self._is_long(dim), stride)
+
+    def _is_long(self, dim: Affine) -> Affine:
+        """1 for a length other than 1, else 0."""
+        key = ("long", dim)
+        found = self.recall(key)
+        if found is None:
+            longer = self.compare_index("ne", dim, ONE)
+            assert isinstance(longer, Value)
+            found = self.remember(key, Affine.of(self.convert_integer(longer)))
+        return found
 
     def broadcast_to(self, tensor: Value, shape: Sequence[Affine], message: str | None = None) -> Value:
         """A view of the given shape with stride 0 where a dimension is repeated; ``message`` replaces NumPy's."""
@@ -349,6 +392,5 @@ class Views(Tensors):
             elif rules.is_one(dim):
                 strides.append(ZERO)
             else:
-                self.require_equal(dim, wanted, message, stretch=(dim,))
-                strides.append(stride)
+                strides.append(self._repeated_stride(dim, stride, wanted, message))
         return self._derive(tensor, target, strides, old.offset, "broadcast")

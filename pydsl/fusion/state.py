@@ -52,7 +52,7 @@ class LoweringState:
                 storage.dtype,
                 nbytes if nbytes is None or nbytes.is_const else self.affine(nbytes),
                 data=storage.data,
-                readonly=not storage.writeable,
+                readonly=not (storage.writeable or storage.accumulated),
             )
             self.buffers[storage] = known
             known.targets = [self.buffer(source) for source in storage.sources]

@@ -54,13 +54,16 @@ def type_problems(op: Op) -> Problems:
     if rule is not None:
         yield from rule(op)
     for index in record.written(op):
-        yield from _writeable(op.operands[index])
+        yield from _writeable(op.operands[index], bool(op.attrs.get("accumulate")))
 
 
-def _writeable(value: Value) -> Problems:
+def _writeable(value: Value, anywhere: bool) -> Problems:
+    """anywhere: an accumulating store, which NumPy (``ufunc.at``) does into read-only memory as well."""
     if not value.is_tensor:
         yield f"{value!r} is written but is no tensor"
-    elif not value.tensor.storage.writeable and value.tensor.storage.origin is not Origin.PHI:
+    elif (
+        not anywhere and not value.tensor.storage.writeable and value.tensor.storage.origin is not Origin.PHI
+    ):
         yield f"{value!r} is written but its storage is read-only"
 
 

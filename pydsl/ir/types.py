@@ -47,6 +47,7 @@ class Storage:
     nbytes: size in bytes, where known.
     dtype: element type of the array that owns it (results are allocated with it).
     writeable: False for read-only arguments and constants.
+    accumulated: written by a ``ufunc.at``, which NumPy does into read-only memory as well.
     sources: for ``PHI``: the storages it may stand for. Two storages may share memory only when their
         :meth:`roots` intersect.
     data: for ``CONST`` and ``GLOBAL``: the array.
@@ -59,6 +60,7 @@ class Storage:
     writeable: bool = True
     sources: list[Storage] = field(default_factory=list)
     data: Any = None
+    accumulated: bool = False
     id: int = field(default_factory=_storage_ids.__next__)
 
     def roots(self) -> frozenset[Storage]:

@@ -355,11 +355,18 @@ def lower_mask(b: Builder, rows: Affine, columns: Affine, k: Affine) -> Value:
     return b.ufunc(np.greater_equal, (row, column))
 
 
+def _last_two(value: Value) -> tuple[Affine, ...]:
+    """Rows and columns of the mask; a vector is every row of a square."""
+    if not value.tensor.rank:
+        raise NumpyError(TypeError, "tri() missing 1 required positional argument: 'N'")
+    return (value.tensor.shape * 2)[-2:] if value.tensor.rank == 1 else value.tensor.shape[-2:]
+
+
 @handles(np.tril)
 def tril(b: Builder, m: Operand, k: Operand = 0) -> Value:
     """``np.tril``."""
     value = b.reducible(m)
-    rows, columns = value.tensor.shape[-2:]
+    rows, columns = _last_two(value)
     return b.select(lower_mask(b, rows, columns, b.as_affine(k)), value, value.tensor.dtype.type(0))
 
 
@@ -367,7 +374,7 @@ def tril(b: Builder, m: Operand, k: Operand = 0) -> Value:
 def triu(b: Builder, m: Operand, k: Operand = 0) -> Value:
     """``np.triu``."""
     value = b.reducible(m)
-    rows, columns = value.tensor.shape[-2:]
+    rows, columns = _last_two(value)
     mask = lower_mask(b, rows, columns, b.as_affine(k) - 1)
     return b.select(mask, value.tensor.dtype.type(0), value)
 

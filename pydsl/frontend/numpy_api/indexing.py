@@ -203,6 +203,7 @@ def ix_(b: Builder, *args: Operand) -> tuple[Value, ...]:
 @handles(np.select)
 def select(b: Builder, condlist: Any, choicelist: Any, default: Operand = 0) -> Operand:
     """``np.select``: the first condition that holds chooses."""
+    condlist, choicelist = _listed(b, condlist), _listed(b, choicelist)
     if len(condlist) != len(choicelist):
         raise NumpyError(ValueError, "list of cases must be same length as list of conditions")
     if not condlist:
@@ -213,6 +214,21 @@ def select(b: Builder, condlist: Any, choicelist: Any, default: Operand = 0) -> 
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         result = b.select(condition, choice, result)
     return result
+
+
+def _listed(b: Builder, values: Any) -> Any:
+    """An argument that is a list of arrays: an array is one of its rows."""
+    if not (isinstance(values, Value) and values.is_tensor):
+        return values
+    if not values.tensor.rank:
+        raise NumpyError(TypeError, "len() of unsized object")
+    length = values.tensor.shape[0]
+    if not length.is_const or length.const > _LONGEST_LIST:
+        raise Unsupported("np.select with an array of many or unknown rows as its list", "a list of arrays")
+    return [b.basic_index(values, [Affine.of(k)]) for k in range(length.const)]
+
+
+_LONGEST_LIST = 64
 
 
 @handles(np.delete)

@@ -192,6 +192,7 @@ def _each(b: Builder, arrays: Sequence[Operand], change: Any) -> Any:
 def tile(b: Builder, A: Operand, reps: Operand) -> Value:  # noqa: N803
     """``np.tile``: one store of a broadcast view."""
     value = b.reducible(A)
+    reps = b.as_integers(reps)
     counts = [b.as_affine(r) for r in (reps if isinstance(reps, (tuple, list)) else (reps,))]
     rank = max(len(counts), value.tensor.rank)
     if all(map(rules.is_one, counts)):
@@ -268,6 +269,7 @@ def _repeat_each(b: Builder, value: Value, repeats: Operand, axis: int) -> Value
 def split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: int = 0) -> list[Value]:
     """``np.split``: views."""
     value = b.reducible(ary)
+    indices_or_sections = b.as_integers(indices_or_sections)
     if not isinstance(indices_or_sections, (list, tuple, np.ndarray)):
         length = value.tensor.shape[_split_axis(value, axis)]
         rest = b.mod_index(length, b.as_affine(indices_or_sections))
@@ -282,6 +284,7 @@ def array_split(b: Builder, ary: Operand, indices_or_sections: Operand, axis: in
     value = b.reducible(ary)
     along = _split_axis(value, axis)
     length = value.tensor.shape[along]
+    indices_or_sections = b.as_integers(indices_or_sections)
     if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
         cuts = [_clipped(b, b.as_affine(cut), length) for cut in indices_or_sections]
     else:
@@ -309,10 +312,7 @@ def _split_axis(value: Value, axis: int) -> int:
 
 def _clipped(b: Builder, cut: Affine, length: Affine) -> Affine:
     """A slice bound as Python clips it."""
-    if b.decide("lt", cut, rules.ZERO):
-        return b.max_index(cut + length, rules.ZERO)
-    if b.decide("ge", cut, rules.ZERO) is None:
-        raise Unsupported("splitting at a position whose sign is not known")
+    cut = b.max_index(b.wrapped_index(cut, length), rules.ZERO)
     return b.min_index(cut, length)
 
 

@@ -208,8 +208,10 @@ def rot90(b: Builder, m: Operand, k: int = 1, axes: Sequence[int] = (0, 1)) -> V
 @handles(np.roll, makes_array=True)
 def roll(b: Builder, a: Operand, shift: Operand, axis: Operand = None) -> Value:
     """``np.roll``: two stores for each axis that is rolled."""
-    value = b.reducible(a)
+    value, shift = b.reducible(a), b.as_integers(shift)
     if axis is None:
+        if isinstance(shift, (tuple, list)):
+            shift = b.scalar_from_affine(sum(map(b.as_affine, shift), rules.ZERO))
         flat = roll(b, b.ravel(value), shift, 0)
         return b.reshape(flat, tuple([b.scalar_from_affine(dim) for dim in value.tensor.shape]))
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)

@@ -96,10 +96,11 @@ def view(b: Builder, a: Value, dtype: Any = None, type: Any = None) -> Value:
                 ValueError, "Changing the dtype of a 0d array is only supported if the itemsize is unchanged"
             )
         if strides[-1] != Affine.of(old.itemsize):
-            raise NumpyError(
-                ValueError,
-                "To change to a dtype of a different size, the last axis must be contiguous",
+            contiguous = b.either(
+                b.compare_index("eq", shape[-1], rules.ONE), b.compare_index("eq", b.size(a), rules.ZERO)
             )
+            message = "To change to a dtype of a different size, the last axis must be contiguous"
+            b.check(contiguous, ValueError, message)
         nbytes = shape[-1] * old.itemsize
         message = (
             "When changing to a larger dtype, its size must be a divisor of the total size in bytes of the last axis "
