@@ -424,7 +424,7 @@ def to_strings(x):
 @pytest.mark.parametrize(
     "function, under, words",
     [
-        (fourier, "np.fft.fft(x)", ("`np.fft.fft`", "outside of the compiled function")),
+        (fourier, "np.fft.fft(x)", ("`np.fft.fft`", "pydsl.callback")),
         (own_mistake, "np.sum(x, axes=1)", ("`np.sum`", "unexpected keyword argument 'axes'")),
         (appends, "found.append(x[i])", ("changing a list", "an array of fixed size")),
         (ranks, "y", ("float64 array of shape (1, 12)", "float64 array of shape (12,)", "y = x[None]")),
