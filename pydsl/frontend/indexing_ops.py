@@ -197,6 +197,17 @@ class Indexing(Elementwise):
         flat = self.call_library(compaction.true_positions, self.ravel(mask))
         return self.mark_in_range(flat, size)
 
+    def _selected(self, mask: Value) -> Value:
+        """As :meth:`flat_positions`, for reading only: one mask that picks from several arrays is searched once."""
+        known = self.recall_elements("positions", mask)
+        if known is not None and self.recall_elements("untouched", known):
+            positions: Value = known
+            return positions
+        positions = self.flat_positions(mask)
+        self.remember_elements("positions", mask, positions)
+        self.remember_elements("untouched", positions, True)
+        return positions
+
     def _flattened(self, tensor: Value, count: int) -> Value | None:
         """The leading ``count`` axes as one, where that is a view."""
         if count == 1:
@@ -213,7 +224,7 @@ class Indexing(Elementwise):
         self._check_mask(tensor.tensor.shape, mask)
         flat = self._flattened(tensor, depth) if depth else None
         if flat is not None:
-            positions = self.flat_positions(mask)
+            positions = self._selected(mask)
             self.mark_in_range(positions, flat.tensor.shape[0])
             return self.gather(flat, [positions], (0,), 0)
         return self.gather(tensor, self.mask_to_index(mask), tuple(range(depth)), 0)
@@ -246,11 +257,14 @@ class Indexing(Elementwise):
     def _store_selected(self, dst: Value, mask: Value, value: Value) -> None:
         """``dst[mask] = value`` with an element of ``value`` for each true element of the mask."""
         depth = mask.tensor.rank
-        if depth == dst.tensor.rank == 1 or depth < dst.tensor.rank:
+        indices: tuple[Value, ...]
+        if depth == 1:
+            indices = (self._selected(mask),)
+        elif depth < dst.tensor.rank:
             indices = self.mask_to_index(mask)
         else:
             flat = self._flattened(dst, depth)
-            indices = (self.flat_positions(mask),) if flat is not None else self.mask_to_index(mask)
+            indices = (self._selected(mask),) if flat is not None else self.mask_to_index(mask)
             dst = dst if flat is None else flat
         count, length = indices[0].tensor.shape[0], value.tensor.shape[0]
         equal = self.compare_index("eq", count, length)
