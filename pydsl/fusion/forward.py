@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 
 from pydsl.fusion.access import Access, conflict, element_map, points, read, written
 from pydsl.fusion.dead import overwritten
+from pydsl.fusion.reuse import reuses_operands
 from pydsl.fusion.sharing import Sharing
 from pydsl.fusion.statement import IndexedLoad, Statement, StatementKind, cost, rewrite, substitute
 from pydsl.ir.affine import Affine
@@ -146,6 +147,9 @@ class Forwarding:
             writer.notes.append(
                 f"kept in memory: what it is computed from changes before {_place(self.statements[late])}"
             )
+            return False
+        if any(reuses_operands(self.statements[use.reader]) for use in definition.uses):
+            writer.notes.append("kept in memory: an operand of a product, whose elements are used many times")
             return False
         size = points(writer.extents)
         evaluations: dict[object, int] = {}

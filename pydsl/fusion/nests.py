@@ -373,7 +373,7 @@ def _merges(earlier: Nest, later: Nest, common: tuple[Var, ...]) -> bool:
         return False
     pairs = [(a, b) for a in first for b in second]
     return any(_related(a, b) for a, b in pairs) and all(
-        _same_iteration(a, b, later.var, earlier.var, common) for a, b in pairs
+        _same_iteration(a, b, {later.var: earlier.var}, common) for a, b in pairs
     )
 
 
@@ -429,19 +429,26 @@ def _joins(
     if item.extent != extent or item.reduction:
         return False
     members = list(item.statements())
-    if len(members) >= MAX_STATEMENTS or any(not _hosts(m, statement, order) for m in members):
+    if len(members) >= MAX_STATEMENTS or any(not _hosts(m, statement, order, common) for m in members):
         return False
     if not any(_related(m, statement) for m in members):
         return False
-    return all(_same_iteration(m, statement, var, item.var, common) for m in members)
+    return all(_same_iteration(m, statement, {var: item.var}, common) for m in members)
 
 
-def _hosts(member: Statement, statement: Statement, order: list[tuple[Var, Affine]]) -> bool:
+def _hosts(
+    member: Statement, statement: Statement, order: list[tuple[Var, Affine]], common: tuple[Var, ...]
+) -> bool:
     if member.kind is StatementKind.CONTRACT:
-        # only an epilogue over exactly the result's space
+        # only an epilogue over exactly the result's space, which needs no more than the element of the result: one that
+        # could only share outer loops (it overwrites rows that the product reads) would leave the product single rows
+        own = loop_order(member)[-len(order) :]
         return (
             statement.kind is StatementKind.MAP
-            and [e for _, e in order] == [e for _, e in loop_order(member)][-len(order) :]
+            and [e for _, e in order] == [e for _, e in own]
+            and _same_iteration(
+                member, statement, {v: w for (v, _), (w, _) in zip(order, own, strict=True)}, common
+            )
         )
     return member.kind in (StatementKind.MAP, StatementKind.REDUCE)
 
@@ -453,15 +460,19 @@ def _related(member: Statement, statement: Statement) -> bool:
 
 
 def _same_iteration(
-    member: Statement, statement: Statement, var: Var, host: Var, common: tuple[Var, ...]
+    member: Statement, statement: Statement, hosts: dict[Var, Var], common: tuple[Var, ...]
 ) -> bool:
-    """Whether all conflicts of the two happen at equal values of the loop that they would share."""
+    """Whether all conflicts of the two happen at equal values of the loops that they would share.
+
+    hosts: the statement's variables, and those of the loops that it would join.
+    """
+    index: dict[Hashable, Affine | int] = {var: Affine.of(host) for var, host in hosts.items()}
     for a, b in _conflicting(member, statement):
         mapped = Access(
             b.buffer,
-            b.address.substitute({var: Affine.of(host)}),
+            b.address.substitute(index),
             b.itemsize,
-            tuple(host if v is var else v for v in b.vars),
+            tuple(hosts.get(v, v) for v in b.vars),
             b.extents,
             b.whole,
         )
@@ -471,7 +482,7 @@ def _same_iteration(
         for fixed in common:
             ranges_a.pop(fixed, None)
             ranges_b.pop(fixed, None)
-        if not only_same_iteration(a, mapped, (host,), ranges_a, ranges_b):
+        if not only_same_iteration(a, mapped, tuple(hosts.values()), ranges_a, ranges_b):
             return False
     return True
 

@@ -190,6 +190,13 @@ def _symbols(expr: Affine, found: set[Var]) -> None:
             found.add(symbol)
 
 
+def variables(expr: Expr) -> set[Var]:
+    """The variables that an expression depends on."""
+    found: set[Var] = set()
+    _variables(expr, found, set())
+    return found
+
+
 def _variables(expr: Expr, found: set[Var], seen: set[int]) -> None:
     if id(expr) in seen:
         return

@@ -42,3 +42,36 @@ def test_rows_that_overlap_do_not_go_to_the_library(flip: bool) -> None:
     args = f32(600), f32(256, 256).T if flip else f32(256, 256)
     assert Gemm not in kinds(windows, *args)
     np.testing.assert_allclose(jit(windows)(*args), windows(*args), rtol=1e-4)
+
+
+def scaled(a: Any, b: Any) -> Any:
+    return (2.5 * a + 1) @ b
+
+
+@pytest.mark.parametrize(("side", "chosen"), [(200, Gemm), (40, Contract)])
+def test_a_computed_operand_is_stored_first(side: int, chosen: type) -> None:
+    args = f32(side, side), f32(side, 200)
+    assert kinds(scaled, *args) == [chosen]
+    np.testing.assert_allclose(jit(scaled)(*args), scaled(*args), rtol=1e-4)
+
+
+def test_a_computed_operand_of_a_product_with_a_vector_is_not() -> None:
+    args = f32(60, 60), f32(60)
+    report = jit(scaled).report(*args)
+    assert not report.plan.arena
+    np.testing.assert_allclose(jit(scaled)(*args), scaled(*args), rtol=1e-4)
+
+
+def replaced(a: Any, b: Any) -> None:
+    for r in range(a.shape[0]):
+        a[r] = a[r] @ b
+
+
+def test_a_product_over_its_own_operand_stays_whole() -> None:
+    """Its rows could be stored one by one, in the loop over the rows; the product would be of single rows then."""
+    a, b = f32(40, 20, 30), f32(30, 30)
+    assert kinds(replaced, a, b) == [Contract]
+    got, want = a.copy(), a.copy()
+    jit(replaced)(got, b)
+    replaced(want, b)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
