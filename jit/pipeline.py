@@ -38,6 +38,7 @@ from pydsl.loops.ir import LoopFunction, Space
 from pydsl.loops.passes.collapse import collapse
 from pydsl.loops.passes.dead_code import remove_unread
 from pydsl.loops.passes.products import bind_products
+from pydsl.loops.passes.row_buffers import shrink_to_rows
 from pydsl.loops.passes.scalar_replacement import scalar_replacement
 from pydsl.loops.passes.unroll import unroll_short
 from pydsl.loops.schedule.auto import ScheduleReport, schedule
@@ -178,7 +179,8 @@ def simplify(lowered: Lowered) -> None:
     body = unroll_short(body)
     body = scalar_replacement(body)
     temporaries = {b for segment in lowered.segments for b in segment.local}
-    loops.body = remove_unread(body, temporaries)
+    body = remove_unread(body, temporaries)
+    loops.body = shrink_to_rows(body, temporaries)
 
 
 def bind(loops: LoopFunction) -> None:

@@ -186,3 +186,17 @@ def map_expr(expr: Expr, fn: Callable[[Expr], Expr | None], memo: dict[int, Expr
         known = Apply(expr.name, args, expr.dtype, expr.reassoc, expr.contract) if changed else expr
         memo[id(expr)] = known
     return known
+
+
+def map_expressions(stmt: Stmt, fn: Callable[[Expr], Expr | None]) -> None:
+    """Rebuilds the top expressions of one statement in place, inner statements excluded."""
+    memo: dict[int, Expr] = {}
+    match stmt:
+        case Let() | Declare() | Assign() | Store() | StoreSlot():
+            stmt.value = map_expr(stmt.value, fn, memo)
+        case If() | While():
+            stmt.condition = map_expr(stmt.condition, fn, memo)
+        case Fail():
+            stmt.payload = tuple([map_expr(part, fn, memo) for part in stmt.payload])
+        case _:
+            pass

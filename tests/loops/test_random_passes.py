@@ -10,6 +10,7 @@ from pydsl.loops.ir import Buffer, Stmt
 from pydsl.loops.passes.collapse import collapse
 from pydsl.loops.passes.dead_code import remove_unread
 from pydsl.loops.passes.products import bind_products
+from pydsl.loops.passes.row_buffers import shrink_to_rows
 from pydsl.loops.passes.scalar_replacement import scalar_replacement
 from pydsl.loops.passes.unroll import unroll_short
 from pydsl.loops.schedule.auto import schedule
@@ -21,7 +22,8 @@ Pass = Callable[[list[Stmt], set[Buffer]], list[Stmt]]
 
 def _everything(body: list[Stmt], temporaries: set[Buffer]) -> list[Stmt]:
     body = unroll_short(collapse(body))
-    return remove_unread(scalar_replacement(body), temporaries)
+    body = remove_unread(scalar_replacement(body), temporaries)
+    return shrink_to_rows(body, temporaries)
 
 
 def _scheduled(body: list[Stmt], temporaries: set[Buffer]) -> list[Stmt]:
@@ -35,6 +37,7 @@ PASSES: dict[str, Pass] = {
     "unroll": lambda body, _: unroll_short(body),
     "scalars": lambda body, _: scalar_replacement(body),
     "unread": remove_unread,
+    "rows": shrink_to_rows,
     "all": _everything,
     "scheduled": _scheduled,
 }
