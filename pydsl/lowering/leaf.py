@@ -28,8 +28,9 @@ from pydsl.loops.ir import (
     Store,
     Var,
 )
+from pydsl.lowering.arguments import lower_argument
 from pydsl.lowering.contractions import lower_contraction
-from pydsl.lowering.reductions import lower_argument, lower_reduction
+from pydsl.lowering.reductions import lower_reduction
 from pydsl.lowering.strips import lower_strips
 
 BOOL = np.dtype(np.bool_)

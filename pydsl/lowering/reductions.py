@@ -188,39 +188,3 @@ class _Total:
 
 def _abs(expr: Expr) -> Expr:
     return Apply("absolute", (expr,), expr.dtype)
-
-
-def beats(reduction: str, candidate: Expr, best: Expr) -> Expr:
-    """Whether a later element replaces the best one so far in argmax or argmin."""
-    better: Expr = Apply("greater" if reduction == "argmax" else "less", (candidate, best), BOOL)
-    if candidate.dtype.kind != "f":
-        return better
-    number = Apply("logical_not", (Apply("isnan", (best,), BOOL),), BOOL)
-    better = Apply("logical_or", (better, Apply("isnan", (candidate,), BOOL)), BOOL)
-    return Apply("logical_and", (better, number), BOOL)
-
-
-def lower_argument(statement: Statement) -> list[Stmt]:
-    """argmax and argmin: the first extreme element; the first NaN wins over everything."""
-    assert statement.value is not None and statement.buffer is not None
-    (var,), (extent,) = statement.reduce_vars, statement.reduce_extents
-    dtype = statement.value.dtype
-    before, first = plain(substitute(statement.value, {var: Affine.of(0)}))
-    best, at, candidate = Var("best", dtype), Var("best_at", INT64), Var("candidate", dtype)
-    inside, value = plain(substitute(statement.value, {var: Affine.of(var) + 1}))
-    better = beats(statement.reduction, Read(candidate), Read(best))
-    flag = Var("better", BOOL)
-    step: list[Stmt] = [
-        *inside,
-        Let(candidate, value),
-        Let(flag, better),
-        Assign(best, Apply("select", (Read(flag), Read(candidate), Read(best)), dtype)),
-        Assign(at, Apply("select", (Read(flag), Index(Affine.of(var) + 1), Read(at)), INT64)),
-    ]
-    return [
-        *before,
-        Declare(best, first),
-        Declare(at, Const(0, INT64)),
-        For(var, Affine.of(0), extent - 1, step, label="reduce"),
-        Store(statement.buffer, statement.address, Read(at)),
-    ]

@@ -39,7 +39,8 @@ from pydsl.loops.ir import (
     Var,
     substitute_index,
 )
-from pydsl.lowering.reductions import beats, plain, reduce_order
+from pydsl.lowering.arguments import beats
+from pydsl.lowering.reductions import plain, reduce_order
 
 #: bytes of one strip of accumulators
 STRIP_BYTES = 4096
