@@ -20,7 +20,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from pydsl.ir.affine import Affine, Range
+from pydsl.ir.affine import Affine, Range, Symbol
 from pydsl.loops.ir import Buffer, Expr, For, Load, Space, Stmt, Store, Var
 from pydsl.loops.walk import blocks, buffers, expressions, map_expressions, subexpressions
 
@@ -126,7 +126,7 @@ def _span(accesses: list[_Access], fixed: set[Var]) -> tuple[int, int] | None:
     low: int | None = None
     high: int | None = None
     for access in accesses:
-        ranges = {loop.var: _range(loop) for loop in access.loops}
+        ranges: dict[Symbol, Range] = {loop.var: _range(loop) for loop in access.loops}
         bounds = access.offset.without(fixed).bounds(ranges)
         if bounds[0] is None or bounds[1] is None:
             return None
