@@ -211,6 +211,18 @@ class Elementwise(Writes):
                 special = _POWERS.get(exponent)
                 if special is not None:
                     return UFUNCS[special], ready[:1]
+                if kind == "f" and exponent in (3, 4) and ready[0].type.dtype.itemsize >= 4:
+                    # at most 1.5 ULP from the rounded result
+                    square = self.value(
+                        UFUNCS["square"],
+                        (ready[0],),
+                        self.tensor_type(ready[0].type.dtype, ready[0].tensor.shape),
+                    )
+                    return (
+                        (UFUNCS["multiply"], [square, ready[0]])
+                        if exponent == 3
+                        else (UFUNCS["square"], [square])
+                    )
             if kind in "iu" and exponent == 2:
                 return UFUNCS["square"], ready[:1]
             if kind == "i" and exponent < 0:
