@@ -329,10 +329,9 @@ def bincount(b: Builder, x: Operand, weights: Operand = None, minlength: Operand
     values = b.cast(values, dtypes.INT64)
     floor = b.as_affine(minlength)
     b.check(b.compare_index("ge", floor, rules.ZERO), ValueError, "'minlength' must not be negative")
-    # the maximum of an array that may be empty: with an element below every other
-    padded = concatenate(b, [values, b.as_tensor([-1])])
-    largest = b.as_affine(b.to_python(b.reduce("max", padded), int))
-    smallest = b.reduce("min", concatenate(b, [values, b.as_tensor([0])]))
+    # the array may be empty
+    largest = b.as_affine(b.to_python(b.reduce("max", values, initial=-1), int))
+    smallest = b.reduce("min", values, initial=0)
     b.check(
         b.compare_index("ge", b.as_affine(smallest), rules.ZERO),
         ValueError,
