@@ -392,7 +392,8 @@ class _LocatedKeyError(KeyError):
         return KeyError, self.args
 
 
-_LocatedKeyError.__module__, _LocatedKeyError.__qualname__ = "builtins", "KeyError"  # as a traceback shows it
+_LocatedKeyError.__module__, _LocatedKeyError.__name__ = "builtins", "KeyError"
+_LocatedKeyError.__qualname__ = "KeyError"  # as a traceback shows it
 
 
 def user_error(
@@ -403,6 +404,9 @@ def user_error(
     `exc_class` may be a private class of NumPy (which want a ufunc and dtypes) or otherwise not take a bare message:
     then the nearest base class that does is used. The place is also kept as the attribute `location`.
     """
+    if issubclass(exc_class, UnsupportedError):
+        construct, _, hint = message.partition("; write instead: ")
+        return UnsupportedError.at(location, construct, hint)
     text = render(message, location)
     error = _instance(exc_class, text)
     error.location = location  # type: ignore[attr-defined]

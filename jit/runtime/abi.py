@@ -352,10 +352,10 @@ class ConstResult:
 
 @dataclass(frozen=True, slots=True)
 class ResultTuple:
-    """A new tuple of the class `cls` (a namedtuple's class gets the items as arguments)."""
+    """A new tuple of the class `cls` (a namedtuple's class, or a function, gets the items as arguments)."""
 
     items: tuple[Result, ...]
-    cls: type = tuple
+    cls: Callable[..., Any] = tuple
 
 
 @dataclass(frozen=True, slots=True)

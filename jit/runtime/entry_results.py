@@ -7,7 +7,9 @@ to the storages (at the end of the slots, where the allocation callback puts the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -286,7 +288,7 @@ class ResultWriter:
             code.run("Py_DecRef", f"ptr {self._move(item)}")
         return made
 
-    def _instance(self, cls: type, items: list[Made]) -> Made:
+    def _instance(self, cls: Callable[..., Any], items: list[Made]) -> Made:
         """`cls(*items)`."""
         code = self.code
         name = f"%{code.fresh('arguments')}"
@@ -305,7 +307,7 @@ class ResultWriter:
         self.code.run("Py_DecRef", f"ptr {self._move(keywords)}")
         return made
 
-    def _call(self, cls: type, arguments: str, count: int, keywords: str) -> Made:
+    def _call(self, cls: Callable[..., Any], arguments: str, count: int, keywords: str) -> Made:
         code = self.code
         target = code.object(self.table.object(cls))
         passed = (f"ptr {target}", f"ptr {arguments}", f"i64 {count}", f"ptr {keywords}")

@@ -16,6 +16,8 @@ from pydsl.frontend.operators import type_name
 from pydsl.frontend.values import (
     BoundMethod,
     ExceptionValue,
+    Grown,
+    GrownMethod,
     Lazy,
     LocalFunction,
     Operand,
@@ -35,6 +37,8 @@ def attribute(ev: Evaluator, base: Operand, name: str) -> Operand:
         return _value_attribute(ev, base, name)
     if isinstance(base, np.ufunc) and name in _UFUNC_METHODS:
         return UfuncMethod(base, name)
+    if isinstance(base, Grown):
+        return GrownMethod(base, name)
     if isinstance(base, (LocalFunction, BoundMethod, Lazy, Text, ExceptionValue)):
         raise Unsupported(f"the attribute `{name}` of a {type_name(base)}")
     if isinstance(base, types.ModuleType):

@@ -13,7 +13,7 @@ from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NumpyError
 from pydsl.frontend.frames import Namespace
 from pydsl.frontend.joins import Crossing, Fixed, Slot, Variable, Widener, connect, depart, expose, hull
-from pydsl.frontend.values import UNBOUND, Dead, Operand
+from pydsl.frontend.values import UNBOUND, Dead, Operand, is_list_variable
 from pydsl.ir.core import Block, Op, Value
 from pydsl.ir.ops.control import IF, YIELD
 from pydsl.ir.ops.elementwise import SELECT
@@ -103,7 +103,7 @@ def join(
         ev.builder.raise_(SystemError, "unreachable")
         raise Dead
     changed = _changed(ev, alive)
-    needed = changed if live is None else [name for name in changed if name in live]
+    needed = changed if live is None else [name for name in changed if name in live or is_list_variable(name)]
     slots: list[tuple[str, Slot]] = []
     for name in needed:
         values = [way.names.values.get(name, UNBOUND) for way in alive]

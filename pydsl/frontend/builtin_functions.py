@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pydsl.frontend import numpy_api
+from pydsl.frontend import growing, numpy_api
 from pydsl.frontend.attributes import attribute, has_attribute
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NumpyError, Unsupported
@@ -20,6 +20,7 @@ from pydsl.frontend.iteration import all_items, enumerated, make_range, reversed
 from pydsl.frontend.operators import all_of, any_of, truth, type_name
 from pydsl.frontend.values import (
     BoundMethod,
+    Grown,
     Lazy,
     LocalFunction,
     Operand,
@@ -75,6 +76,8 @@ def _len(caller: Caller, obj: Operand) -> Operand:
         return _by_handler(caller, len, obj)
     if isinstance(obj, Lazy):
         return obj.length
+    if isinstance(obj, Grown):
+        return growing.count_of(caller.ev, obj)
     return caller.ev.python(len, obj)
 
 
@@ -86,6 +89,8 @@ def _by_handler(caller: Caller, function: Any, *args: Operand, **kwargs: Operand
 
 
 def _extreme(function: Callable[..., Any], caller: Caller, *args: Operand, **kwargs: Operand) -> Operand:
+    if len(args) == 1 and isinstance(args[0], Grown):
+        return growing.extreme(caller.ev, args[0], function.__name__, kwargs)
     if len(args) == 1 and not isinstance(args[0], Value):
         args = (all_items(caller.ev, args[0]),)
     if is_dynamic(list(args)):
@@ -101,6 +106,8 @@ def _static_key(caller: Caller, key: Operand) -> Callable[[Any], Any]:
 
 
 def _sum(caller: Caller, values: Operand, start: Operand = 0) -> Operand:
+    if isinstance(values, Grown):
+        return growing.total(caller.ev, values, start)
     if not isinstance(values, Value):
         values = all_items(caller.ev, values)
         if not is_dynamic(values) and not is_dynamic(start):
@@ -109,6 +116,8 @@ def _sum(caller: Caller, values: Operand, start: Operand = 0) -> Operand:
 
 
 def _sorted(caller: Caller, values: Operand, *, key: Operand = None, reverse: bool = False) -> Operand:
+    if isinstance(values, Grown) and key is None:
+        return growing.in_order(caller.ev, values, reverse)
     items = all_items(caller.ev, values)
     keys = items if key is None else [caller.call(key, item) for item in items]
     if is_dynamic(keys):
@@ -118,14 +127,20 @@ def _sorted(caller: Caller, values: Operand, *, key: Operand = None, reverse: bo
 
 
 def _any(caller: Caller, values: Operand) -> Operand:
+    if isinstance(values, Grown):
+        return growing.decided(caller.ev, values, "any")
     return any_of(caller.ev, all_items(caller.ev, values))
 
 
 def _all(caller: Caller, values: Operand) -> Operand:
+    if isinstance(values, Grown):
+        return growing.decided(caller.ev, values, "all")
     return all_of(caller.ev, all_items(caller.ev, values))
 
 
 def _list(caller: Caller, values: Operand = ()) -> Operand:
+    if isinstance(values, Grown):
+        return growing.call_method(caller.ev, values, "copy", (), {})
     return caller.ev.own(list(all_items(caller.ev, values)))
 
 
@@ -166,6 +181,8 @@ def class_of(value: Operand) -> type:
         return str
     if isinstance(value, (LocalFunction, BoundMethod)):
         return type(lambda: None)
+    if isinstance(value, Grown):
+        return list
     if isinstance(value, Lazy):
         return range if value.range is not None else zip
     return type(value)
@@ -280,6 +297,25 @@ BUILTINS: dict[Any, Callable[..., Operand]] = {
 # --- methods of containers that may hold dynamic values -----------------------------------------------------------
 
 
+def _changing(name: str, at_compile_time: Callable[..., Operand]) -> Callable[..., Operand]:
+    """A method that changes a list: at run time, or at compile time."""
+
+    def change(ev: Evaluator, owner: list[Operand], *args: Operand, **kwargs: Operand) -> Operand:
+        if ev.grows(owner):
+            return growing.call_method(ev, ev.grown(owner), name, args, kwargs)
+        return at_compile_time(ev, owner, *args, **kwargs)
+
+    return change
+
+
+def _plainly(name: str) -> Callable[..., Operand]:
+    def run(ev: Evaluator, owner: list[Operand], *args: Operand, **kwargs: Operand) -> Operand:
+        ev.check_mutable(owner)
+        return ev.python(getattr(owner, name), *args, **kwargs)
+
+    return run
+
+
 def _append(ev: Evaluator, owner: list[Operand], item: Operand) -> None:
     ev.check_mutable(owner)
     owner.append(item)
@@ -319,8 +355,12 @@ def _format(ev: Evaluator, owner: str, *args: Operand, **kwargs: Operand) -> Ope
 
 
 CONTAINER_METHODS: dict[tuple[type, str], Callable[..., Operand]] = {
-    (list, "append"): _append,
-    (list, "extend"): _extend,
+    (list, "append"): _changing("append", _append),
+    (list, "extend"): _changing("extend", _extend),
+    **{
+        (list, name): _changing(name, _plainly(name))
+        for name in ("pop", "insert", "clear", "reverse", "sort", "remove")
+    },
     (list, "index"): _index,
     (tuple, "index"): _index,
     (dict, "get"): _dict_get,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pydsl.callbacks import Callback
-from pydsl.frontend import numpy_api
+from pydsl.frontend import growing, numpy_api
 from pydsl.frontend.builtin_functions import BUILTINS, CONTAINER_METHODS
 from pydsl.frontend.call_python import call_back
 from pydsl.frontend.evaluator import Evaluator
@@ -24,6 +24,8 @@ from pydsl.frontend.ufunc_methods import ufunc_method
 from pydsl.frontend.values import (
     BoundMethod,
     ExceptionValue,
+    Grown,
+    GrownMethod,
     LocalFunction,
     Operand,
     Partial,
@@ -41,8 +43,11 @@ def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any
     if isinstance(function, LocalFunction):
         return call_local(ev, function, args, kwargs, site)
     if isinstance(function, BoundMethod):
+        args = [growing.as_array(ev, arg) for arg in args]
         require_static_sizes(ev, function.name, (function.value, *args), kwargs)
         return _handled(ev, function.handler, f".{function.name}", (function.value, *args), kwargs)
+    if isinstance(function, GrownMethod):
+        return growing.call_method(ev, function.owner, function.name, args, kwargs)
     if isinstance(function, UfuncMethod):
         return _ufunc_method(ev, function, args, kwargs)
     if isinstance(function, Value):
@@ -62,8 +67,8 @@ def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site:
     if builtin is not None:
         return builtin(Caller(ev, site), *args, **kwargs)
     handler = numpy_api.lookup(function)
-    if handler is not None:
-        require_static_sizes(ev, function, args, kwargs)
+    handler, args, kwargs = _without_lists(ev, function, handler, args, kwargs)
+    require_static_sizes(ev, function, args, kwargs)
     dynamic = any(map(is_dynamic, args)) or any(map(is_dynamic, kwargs.values()))
     if handler is not None and (dynamic or numpy_api.creates_array(function)):
         return _handled(ev, handler, _name(function), args, kwargs)
@@ -89,6 +94,31 @@ def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site:
         if not callable(function):
             raise NumpyError(TypeError, f"'{type_name(function)}' object is not callable")
     return _static_call(ev, function, args, kwargs, dynamic)
+
+
+_JOINED = (np.concatenate, np.vstack, np.hstack)
+
+
+def _without_lists(
+    ev: Evaluator, function: Any, handler: Any, args: Args, kwargs: Kwargs
+) -> tuple[Any, Args, Kwargs]:
+    """The call with arrays in place of lists that grow at run time."""
+    if handler is None and not _is_numpy(function):
+        return handler, args, kwargs
+    if not any(map(_may_grow, (*args, *kwargs.values()))):
+        return handler, args, kwargs
+    if args and isinstance(args[0], Grown) and function is np.stack:
+        axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)
+        return numpy_api.lookup(np.moveaxis), [growing.as_array(ev, args[0]), 0, axis], {}
+    if args and isinstance(args[0], Grown) and function in _JOINED:
+        return handler, [growing.pieces(ev, args[0], function, args[1:], kwargs), *args[1:]], kwargs
+    with_dtype = kwargs.get("dtype") is not None or (function in (np.array, np.asarray) and len(args) > 1)
+    arrays = [growing.as_array(ev, arg, not with_dtype) for arg in args]
+    return handler, arrays, {key: growing.as_array(ev, value) for key, value in kwargs.items()}
+
+
+def _may_grow(value: Operand) -> bool:
+    return isinstance(value, (Grown, list, tuple))
 
 
 class Caller:

@@ -15,7 +15,8 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pydsl.frontend import branches, operators
+from pydsl.frontend import branches
+from pydsl.frontend.conditions import condition as decide
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, Pending, Resolved, Rest, Returned, Turns
 from pydsl.frontend.frames import Frame, Loop
 from pydsl.frontend.scopes import Jumps
@@ -25,9 +26,8 @@ from pydsl.ir.core import Value
 
 def if_statement(ev: Evaluator, node: ast.If) -> Completion:
     """`if`, `elif`, `else`."""
-    test = ev.eval(node.test)
+    condition = decide(ev, node.test)
     ev.mark(node.test)
-    condition = operators.truth(ev, test)
     if not isinstance(condition, Value):
         return ev.exec_block(node.body if condition else node.orelse)
     place = ev.builder.loc

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pydsl.errors import SourceLocation
+from pydsl.errors import SourceLocation, UnsupportedError
 from pydsl.frontend import dtypes
 from pydsl.frontend.dtypes import DType
 from pydsl.frontend.failures import NumpyError, Unsupported
@@ -50,6 +50,7 @@ class Emitter:
         self._writes: dict[Storage, int] = {}
         self._globals: dict[int, tuple[Any, Storage]] = {}
         self.asked_to_write: set[Storage] = set()
+        self._frozen: dict[Storage, tuple[str, str]] = {}
 
     @contextmanager
     def at(self, block: Block) -> Iterator[None]:
@@ -98,8 +99,19 @@ class Emitter:
         self.block.ops.append(Op(record, list(operands), [value], attrs, [], self.loc))
         return value
 
+    def freeze(self, storage: Storage, construct: str, hint: str) -> None:
+        """From now on no write to this memory is supported."""
+        for root in storage.roots():
+            self._frozen[root] = (construct, hint)
+
+    def frozen_before(self, newest: int) -> int:
+        """How much of the memory with an id up to `newest` must not be written any more."""
+        return sum(storage.id <= newest for storage in self._frozen)
+
     def _note_write(self, storage: Storage) -> None:
         for root in storage.roots():
+            if root in self._frozen:
+                raise Unsupported(*self._frozen[root])
             self._writes[root] = self._writes.get(root, 0) + 1
 
     def remember_elements(self, key: Hashable, tensor: Value, fact: Any) -> None:
@@ -232,6 +244,10 @@ class Emitter:
         return self.value(VIEW, (tensor,), type_, how=how)
 
     # --- errors of the program ------------------------------------------------------------------------------
+
+    def check_supported(self, condition: Operand, message: str) -> None:
+        """Raise UnsupportedError at run time unless the condition holds."""
+        self.check(condition, UnsupportedError, message)
 
     def check(self, condition: Operand, error: type[Exception], message: str, *values: Value) -> None:
         """Raise at run time unless the condition holds; nothing where it is statically true.

@@ -28,6 +28,7 @@ from pydsl.frontend.scopes import assigned
 from pydsl.frontend.values import (
     UNBOUND,
     Dead,
+    Grown,
     MaybeUnbound,
     Operand,
     Poison,
@@ -35,6 +36,7 @@ from pydsl.frontend.values import (
     Text,
     decompose,
     is_dynamic,
+    list_variable,
 )
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Value
@@ -127,6 +129,8 @@ class Evaluator:
     region: the loops in the IR and the branches around the current block; containers may be changed only in the
         region that made them.
     loop_slots: what was found about the variables of loops, to start from when a loop is evaluated again.
+    sources: of each `for` (by identity), the list (by identity) that it goes through, or 0.
+    iterating: the lists (by identity) that loops around are going through.
     loop_ranges: first and last value of loop variables, for proofs of bounds.
     """
 
@@ -152,6 +156,9 @@ class Evaluator:
         self.loop_slots: dict[tuple[Any, ...], dict[str, Any]] = {}
         self.loop_ranges: dict[Any, tuple[Affine, Affine]] = {}
         self.argument_paths: dict[int, tuple[int | None, tuple[int | str, ...], Operand]] = {}
+        self.iterating: list[int] = []
+        self.sources: dict[int, int] = {}
+        self._grown: dict[int, Grown] = {}
         self._owned: dict[int, tuple[Operand, tuple[object, ...]]] = {}
         self._seen_names: set[tuple[int, str]] = set()
         self._evaluated = 0
@@ -345,6 +352,8 @@ class Evaluator:
         if isinstance(value, MaybeUnbound):
             self.builder.check(value.flag, UnboundLocalError, _UNBOUND.format(name))
             return value.value
+        if type(value) is list and list_variable(value) in self.frame.names.values:
+            return self.grown(value)
         return value
 
     def _fail(self, poison: Poison) -> None:
@@ -360,6 +369,8 @@ class Evaluator:
 
     def bind(self, name: str, value: Operand, place: SourceLocation | None = None) -> None:
         """Assign to a local name."""
+        if isinstance(value, Grown):
+            value = value.owner
         names = self.frame.names
         names.values[name] = value
         location = place or self.builder.loc
@@ -377,6 +388,31 @@ class Evaluator:
 
     def is_owned(self, container: Operand) -> bool:
         return id(container) in self._owned
+
+    def grown(self, owner: list[Operand]) -> Grown:
+        """What stands for a list that is changed at run time."""
+        found = self._grown.get(id(owner))
+        if found is None:
+            found = self._grown[id(owner)] = Grown(owner)
+        return found
+
+    def grows(self, owner: list[Operand]) -> bool:
+        """Whether a change of the list takes place at run time: in a loop or branch that the compiler does not decide.
+
+        Raises
+        ------
+        NeedUnroll: it would take place at compile time, were the loop around unrolled, and that is cheap.
+        """
+        if list_variable(owner) in self.frame.names.values:
+            return True
+        known = self._owned.get(id(owner))
+        if known is None or len(known[1]) >= len(self.region):
+            return False
+        inner = self.region[len(known[1]) :]
+        loops = [r for r in inner if isinstance(r, Loop)]
+        if len(loops) == len(inner) and all(loop.cheap for loop in loops):
+            raise NeedUnroll(loops[0], Unsupported("changing a list inside of a loop"))
+        return True
 
     def check_mutable(self, container: Operand) -> None:
         """Refuse changes of containers from outside, and changes that would happen only on some ways."""
@@ -410,6 +446,15 @@ class Evaluator:
                 yield
         finally:
             self.region = saved
+
+    @contextmanager
+    def going_through(self, node: ast.For | ast.While) -> Iterator[None]:
+        """Evaluate the body of a loop: the list that it goes through must not be changed."""
+        self.iterating.append(self.sources.get(id(node), 0))
+        try:
+            yield
+        finally:
+            self.iterating.pop()
 
     @contextmanager
     def in_frame(self, frame: Frame) -> Iterator[None]:

@@ -8,15 +8,16 @@ from typing import Any
 
 from pydsl.frontend import branches, calls, operators
 from pydsl.frontend.attributes import attribute
+from pydsl.frontend.conditions import condition
 from pydsl.frontend.evaluator import Evaluator, ExpressionHandler
 from pydsl.frontend.failures import NumpyError, Unsupported
-from pydsl.frontend.frames import Frame, Namespace
+from pydsl.frontend.frames import Frame, Namespace, list_states
 from pydsl.frontend.functions import local_function
-from pydsl.frontend.indexing import get_item
-from pydsl.frontend.iteration import all_items
+from pydsl.frontend.iteration import all_items, iterable
 from pydsl.frontend.scopes import assigned
+from pydsl.frontend.subscripts import get_item
 from pydsl.frontend.targets import assign
-from pydsl.frontend.values import Field, Operand, Text, is_dynamic, text_of
+from pydsl.frontend.values import Field, Grown, Lazy, Operand, Silenced, Text, is_dynamic, text_of
 from pydsl.ir.core import Value
 
 
@@ -80,10 +81,9 @@ def _compare(ev: Evaluator, node: ast.Compare) -> Operand:
 
 
 def _conditional(ev: Evaluator, node: ast.IfExp) -> Operand:
-    test = ev.eval(node.test)
+    decided = condition(ev, node.test)
     ev.mark(node)
-    condition = operators.truth(ev, test)
-    return branches.choose(ev, condition, lambda: ev.eval(node.body), lambda: ev.eval(node.orelse))
+    return branches.choose(ev, decided, lambda: ev.eval(node.body), lambda: ev.eval(node.orelse))
 
 
 def _call(ev: Evaluator, node: ast.Call) -> Operand:
@@ -218,11 +218,14 @@ def _formatted_tuple(items: tuple[Operand, ...]) -> str | Text:
 
 
 def _comprehend(
-    ev: Evaluator, generators: Sequence[ast.comprehension], node: ast.expr, emit: Callable[[], None]
+    ev: Evaluator,
+    generators: Sequence[ast.comprehension],
+    node: ast.expr,
+    emit: Callable[[], None],
+    first: Operand,
 ) -> None:
     """Run the loops of a comprehension at compile time, in a scope of their own; `emit` is called at each turn."""
     outer = ev.frame
-    first = ev.eval(generators[0].iter)  # evaluated outside, as Python does
     variables = frozenset(assigned([g.target for g in generators]))
     names = Namespace({}, {"<comprehension>": ev.mark(node)})
     inner = Frame(
@@ -242,27 +245,82 @@ def _comprehend(
             if all(_filter(ev, condition) for condition in generator.ifs):
                 run(index + 1)
 
+    names.values.update(list_states(outer.names))
     with ev.in_frame(inner):
         run(0)
+    outer.names.values.update(list_states(inner.names))
 
 
 def _filter(ev: Evaluator, node: ast.expr) -> bool:
-    condition = operators.truth(ev, ev.eval(node))
-    if isinstance(condition, Value):
+    decided = condition(ev, node)
+    if isinstance(decided, Value):
         ev.mark(node)
-        ev.static(condition, "the condition of a comprehension")
-    return bool(condition)
+        ev.static(decided, "the condition of a comprehension")
+    return bool(decided)
 
 
 def _list_comprehension(ev: Evaluator, node: ast.ListComp | ast.GeneratorExp) -> Operand:
+    first = ev.eval(node.generators[0].iter)  # evaluated outside, as Python does
+    if _is_long(ev, first):
+        return _collected(ev, node, first)
     items: list[Operand] = []
-    _comprehend(ev, node.generators, node, lambda: items.append(ev.eval(node.elt)))
+    _comprehend(ev, node.generators, node, lambda: items.append(ev.eval(node.elt)), first)
     return ev.own(items)
+
+
+_LONG = 256
+_COLLECTED, _SOURCE = "<collected>", "<source>"
+
+
+def _is_long(ev: Evaluator, source: Operand) -> bool:
+    """Whether a comprehension over this is a loop of the IR: its length is known at run time only, or large."""
+    items = iterable(ev, source) if isinstance(source, (Grown, Lazy, Value)) else source
+    if isinstance(items, range):
+        return len(items) > _LONG
+    if not isinstance(items, Lazy):
+        return False
+    return isinstance(items.length, Value) or items.length > _LONG
+
+
+def _collected(ev: Evaluator, node: ast.ListComp | ast.GeneratorExp, first: Operand) -> Operand:
+    """A loop that appends to a list::
+
+    [f(x) for x in xs if c]   ->   for x in xs: if c: collected.append(f(x))
+    """
+    made: list[Operand] = []
+    ev.own(made)
+    append = ast.Attribute(ast.Name(_COLLECTED, ast.Load()), "append", ast.Load())
+    body: ast.stmt = ast.Expr(ast.Call(append, [node.elt], []))
+    for number, generator in reversed(list(enumerate(node.generators))):
+        for test in reversed(generator.ifs):
+            body = ast.If(test, [body], [])
+        source = generator.iter if number else ast.Name(_SOURCE, ast.Load())
+        body = ast.For(generator.target, source, [body], [])
+    for new in ast.walk(body):
+        if not hasattr(new, "lineno"):
+            ast.copy_location(new, node)
+    outer = ev.frame
+    variables = frozenset(assigned([g.target for g in node.generators]))
+    names = Namespace(
+        {**list_states(outer.names), _COLLECTED: made, _SOURCE: first}, {"<comprehension>": ev.mark(node)}
+    )
+    inner = Frame(
+        outer.source, names, outer.globals, outer.cells, outer.path, outer, outer.main, outer.loops, variables
+    )
+    noted = len(ev.diagnostics)
+    with ev.in_frame(inner):
+        ev.exec_block([body])
+        result = ev.load(_COLLECTED)
+    outer.names.values.update(list_states(inner.names))
+    if len(ev.diagnostics) > noted:
+        raise Silenced
+    return result
 
 
 def _set_comprehension(ev: Evaluator, node: ast.SetComp) -> Operand:
     items: list[Operand] = []
-    _comprehend(ev, node.generators, node, lambda: items.append(ev.eval(node.elt)))
+    first = ev.eval(node.generators[0].iter)
+    _comprehend(ev, node.generators, node, lambda: items.append(ev.eval(node.elt)), first)
     if is_dynamic(items):
         raise Unsupported("a set of values known at run time only", "a list")
     return ev.own(ev.python(set, items))
@@ -275,7 +333,7 @@ def _dict_comprehension(ev: Evaluator, node: ast.DictComp) -> Operand:
         key = ev.static(ev.eval(node.key), "the key of a dict")
         made[key] = ev.eval(node.value)
 
-    _comprehend(ev, node.generators, node, emit)
+    _comprehend(ev, node.generators, node, emit, ev.eval(node.generators[0].iter))
     return ev.own(made)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydsl.errors import SourceLocation
 from pydsl.frontend.source import SourceFunction
-from pydsl.frontend.values import Operand
+from pydsl.frontend.values import Operand, is_list_variable
 from pydsl.ir.core import Block, Value
 
 
@@ -22,6 +22,11 @@ class Namespace:
 
     def copy(self) -> Namespace:
         return Namespace(dict(self.values), dict(self.places))
+
+
+def list_states(names: Namespace) -> dict[str, Operand]:
+    """The states of the lists that grow at run time: a call takes them along and brings them back."""
+    return {name: value for name, value in names.values.items() if is_list_variable(name)}
 
 
 RETURNS = "<returns>"
@@ -45,6 +50,7 @@ class Loop:
     """A loop around the current statement.
 
     edges: the ways into the next turn, or out of the loop.
+    cheap: whether unrolling it would be cheap.
     variable: of a loop in the IR; `item` makes the value of the loop's target of it.
     """
 
@@ -53,6 +59,7 @@ class Loop:
     edges: list[Edge] = field(default_factory=list)
     variable: Value | None = None
     item: Callable[[Operand], Operand] | None = None
+    cheap: bool = False
 
 
 @dataclass(eq=False)

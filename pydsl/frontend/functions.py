@@ -10,7 +10,7 @@ from typing import Any
 from pydsl.errors import UnsupportedError
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, Resolved, Returned
 from pydsl.frontend.failures import NumpyError, Unsupported
-from pydsl.frontend.frames import Frame, Namespace
+from pydsl.frontend.frames import Frame, Namespace, list_states
 from pydsl.frontend.request import Reads
 from pydsl.frontend.scopes import FunctionScope
 from pydsl.frontend.source import SourceFunction, load
@@ -114,14 +114,18 @@ def _run(ev: Evaluator, frame: Frame, node: ast.FunctionDef | ast.Lambda, site: 
     if len(ev.calls) > MAX_DEPTH:
         raise Unsupported("calls nested this deeply")
     frame.path = (*caller.path, id(site))
+    frame.names.values.update(list_states(caller.names))
     ev.calls.append(node)
     ev.pending.append(frame)
     depth = len(ev.pending)
     try:
         with ev.in_frame(frame):
             if isinstance(node, ast.Lambda):
-                return ev.eval(node.body)
-            return _result(frame, ev.exec_block(node.body))
+                answer = ev.eval(node.body)
+            else:
+                answer = _result(frame, ev.exec_block(node.body))
+        caller.names.values.update(list_states(frame.names))
+        return answer
     finally:
         del ev.pending[depth - 1 :]
         ev.calls.pop()

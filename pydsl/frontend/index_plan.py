@@ -15,12 +15,14 @@ import numpy as np
 from pydsl.frontend.builder import IndexEntry, SliceEntry
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
+from pydsl.frontend.origins import roots
 from pydsl.frontend.values import Operand
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.ir.ops.control import CHECK_BOUNDS
 
 _ZERO = Affine.of(0)
+_ONE = Affine.of(1)
 _INVALID = (
     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean"
     " arrays are valid indices"
@@ -321,14 +323,18 @@ def known_le_rest(ev: Evaluator, least: Affine, done: object) -> bool:
 
 def slice_entry(ev: Evaluator, part: slice, size: Affine) -> SliceEntry:
     """A slice with its bounds clipped to the axis, as `slice.indices` does."""
-    step = _step(part.step)
+    step = _step(ev, part.step)
     start, stop = _bound(ev, part.start), _bound(ev, part.stop)
-    if size.is_const and all(bound is None or bound.is_const for bound in (start, stop)):
+    if (
+        isinstance(step, int)
+        and size.is_const
+        and all(bound is None or bound.is_const for bound in (start, stop))
+    ):
         given = [None if b is None else b.const for b in (start, stop)]
         taken = range(*slice(given[0], given[1], step).indices(size.const))
         return SliceEntry(Affine.of(taken.start), step, Affine.of(len(taken)))
     builder = ev.builder
-    if step > 0:
+    if not isinstance(step, int) or step > 0:
         first = _ZERO if start is None else _clipped(ev, start, _ZERO, size, size)
         last = size if stop is None else _clipped(ev, stop, _ZERO, size, size)
         span = last - first
@@ -339,17 +345,30 @@ def slice_entry(ev: Evaluator, part: slice, size: Affine) -> SliceEntry:
         span = first - last
     if not known_le(ev, _ZERO, span):
         span = builder.max_index(span, _ZERO)
-    size_of_step = abs(step)
-    if size_of_step > 1:
-        span = builder.floordiv_index(span + (size_of_step - 1), Affine.of(size_of_step))
+    size_of_step = step if isinstance(step, Affine) else Affine.of(abs(step))
+    if size_of_step != _ONE:
+        span = builder.floordiv_index(span + size_of_step - 1, size_of_step)
     return SliceEntry(first, step, span)
 
 
-def _step(step: Operand) -> int:
+def _step(ev: Evaluator, step: Operand) -> int | Affine:
+    """The step; a positive one may be known at run time only."""
     if step is None:
         return 1
     if isinstance(step, Value):
-        raise NeedStatic(step, "the step of a slice must be known at compile time")
+        builder = ev.builder
+        found = roots(step, builder.function.body)
+        if found.leaves and not found.opaque and not found.loop_variables:
+            raise NeedStatic(step, "the step of a slice must be known at compile time")
+        value = builder.as_affine(step)
+        nonzero = builder.compare_index("ne", value, _ZERO)
+        builder.check(nonzero, ValueError, "slice step cannot be zero")
+        builder.check_supported(
+            builder.compare_index("gt", value, _ZERO),
+            "a negative step of a slice that is known at run time only; write instead: "
+            "x[::-1] first, then a positive step",
+        )
+        return value
     if not isinstance(step, (int, np.integer)):
         raise NumpyError(TypeError, "slice indices must be integers or None or have an __index__ method")
     if not step:

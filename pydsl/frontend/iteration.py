@@ -9,9 +9,10 @@ import numpy as np
 
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
+from pydsl.frontend.growing import through
 from pydsl.frontend.indexing import get_item
 from pydsl.frontend.operators import type_name
-from pydsl.frontend.values import Lazy, Operand
+from pydsl.frontend.values import Grown, Lazy, Operand
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 
@@ -40,6 +41,8 @@ def iterable(ev: Evaluator, value: Operand) -> Sequence[Operand] | Lazy:
     """
     if isinstance(value, Lazy):
         return value
+    if isinstance(value, Grown):
+        return through(ev, value)
     if isinstance(value, Value):
         return rows(ev, value)
     if isinstance(value, range):

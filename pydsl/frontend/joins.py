@@ -13,15 +13,18 @@ Widening goes one way, so that loops reach their fixed point after few attempts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from pydsl.errors import SourceLocation
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder
+from pydsl.frontend.failures import Unsupported
+from pydsl.frontend.list_state import HINT, Leaf, begin, converted, flatten, leaves_of, merge
 from pydsl.frontend.values import (
     UNBOUND,
+    ListState,
     MaybeUnbound,
     Operand,
     Poison,
@@ -89,7 +92,23 @@ class PoisonSlot:
     poison: Poison
 
 
-Slot: TypeAlias = "Fixed | ScalarSlot | TensorSlot | ItemsSlot | MaybeSlot | PoisonSlot"
+@dataclass(frozen=True, eq=False)
+class ListSlot:
+    """The state of a list that grows at run time, or has not begun to."""
+
+    owner: list[Operand]
+    sample: Operand
+    leaves: tuple[Leaf, ...]
+
+    def columns(self) -> Iterator[TensorSlot]:
+        """How the columns cross."""
+        zero = Affine.of(0)
+        for leaf in self.leaves:
+            shape = (None, *map(Affine.of, leaf.shape))
+            yield TensorSlot(leaf.dtype, None, shape, (None,) * len(shape), zero, True)
+
+
+Slot: TypeAlias = "Fixed | ScalarSlot | TensorSlot | ItemsSlot | MaybeSlot | ListSlot | PoisonSlot"
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,8 @@ class Widener:
         """A slot that admits `value` as well: the same slot where it did already."""
         if isinstance(slot, PoisonSlot):
             return slot
+        if isinstance(slot, ListSlot):
+            return self._widen_list(slot, value)
         if isinstance(slot, Fixed):
             return self._widen_fixed(slot, value, variable)
         if isinstance(slot, MaybeSlot):
@@ -162,6 +183,10 @@ class Widener:
             return slot
         if isinstance(known, Poison) or isinstance(value, Poison):
             return PoisonSlot(variable.poison(known, value))
+        if isinstance(known, ListState):
+            return self._widen_list(self.list_slot(known), value)
+        if isinstance(value, ListState):
+            return self.list_slot(value)
         if is_number(known) and (value is UNBOUND or isinstance(value, MaybeUnbound) or is_number(value)):
             return self._widen_scalar(ScalarSlot(self.type_of(known)), value, variable)
         if known is UNBOUND and (is_number(value) or isinstance(value, MaybeUnbound)):
@@ -198,6 +223,24 @@ class Widener:
         if all(a is b for a, b in zip(items, slot.items, strict=True)):
             return slot
         return ItemsSlot(slot.key, tuple(items), slot.sample)
+
+    def list_slot(self, state: ListState) -> ListSlot:
+        """The slot of a list."""
+        return ListSlot(state.owner, state.sample, leaves_of(state))
+
+    def _widen_list(self, slot: ListSlot, value: Operand) -> Slot:
+        if isinstance(value, Poison):
+            return PoisonSlot(value)
+        if not isinstance(value, ListState):  # unbound: it has not begun to grow
+            return slot
+        new = leaves_of(value)
+        try:
+            if flatten(slot.sample)[0] != flatten(value.sample)[0]:
+                raise Unsupported("a list that grows at run time, with items of several structures", HINT)
+            merged = tuple(merge(self.builder, a, b) for a, b in zip(slot.leaves, new, strict=True))
+        except Unsupported as failure:
+            return PoisonSlot(Poison(failure.construct, failure.hint))
+        return slot if merged == slot.leaves else ListSlot(slot.owner, slot.sample, merged)
 
     def type_of(self, value: Operand) -> ScalarType:
         """The scalar type of a number."""
@@ -272,6 +315,9 @@ def expose(slot: Slot, since: int) -> Slot:
     if not isinstance(slot, Fixed):
         return slot
     value = slot.value
+    if isinstance(value, ListState):
+        made_inside = value.count.id >= since or any(column.id >= since for column in value.columns)
+        return ListSlot(value.owner, value.sample, leaves_of(value)) if made_inside else slot
     if isinstance(value, MaybeUnbound):
         return MaybeSlot(ScalarSlot(value.value.scalar)) if value.flag.id >= since else slot
     if isinstance(value, Value):
@@ -320,6 +366,11 @@ class Crossing:
             return MaybeUnbound(self.new(slot.inner.type, name), self.new(BOOL, f"{name}_bound"))
         if isinstance(slot, TensorSlot):
             return self._arrive_tensor(slot, name)
+        if isinstance(slot, ListSlot):
+            count = self._symbol(None, "count", 0)
+            columns = tuple(self._arrive_tensor(column, "items") for column in slot.columns())
+            types = tuple(leaf.type for leaf in slot.leaves)
+            return ListState(slot.owner, slot.sample, types, columns, self.builder.index_value(count))
         parts = decompose(slot.sample)
         assert parts is not None
         items = [self.arrive(item, f"{name}_{index}") for index, item in enumerate(slot.items)]
@@ -372,6 +423,13 @@ def depart(builder: Builder, slot: Slot, value: Operand, out: list[Value]) -> No
         elif value is UNBOUND:
             bound, flag = slot.inner.type.dtype.type(0), builder.constant(False)
         out += [builder.convert_scalar(bound, slot.inner.type), flag]
+    elif isinstance(slot, ListSlot):
+        if not isinstance(value, ListState):
+            value = begin(builder, slot.owner, slot.sample, slot.leaves)
+        state = converted(builder, value, slot.leaves)
+        out.append(state.count)
+        for column_slot, column in zip(slot.columns(), state.columns, strict=True):
+            depart(builder, column_slot, column, out)
     elif isinstance(slot, TensorSlot):
         type_ = value.tensor
         symbolic = [(known, part) for known, part in zip(slot.shape, type_.shape, strict=True)]

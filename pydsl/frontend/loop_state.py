@@ -14,10 +14,11 @@ from pydsl.frontend import branches
 from pydsl.frontend.control import if_statement
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow
 from pydsl.frontend.failures import NumpyError, Unsupported
-from pydsl.frontend.frames import RESULT, RETURNS, Edge, Loop, Namespace
+from pydsl.frontend.frames import RESULT, RETURNS, Edge, Frame, Loop, Namespace
 from pydsl.frontend.joins import (
     Crossing,
     Fixed,
+    ListSlot,
     MaybeSlot,
     PoisonSlot,
     ScalarSlot,
@@ -30,12 +31,24 @@ from pydsl.frontend.joins import (
 )
 from pydsl.frontend.scopes import Jumps, assigned, updated
 from pydsl.frontend.targets import assign
-from pydsl.frontend.values import UNBOUND, Dead, MaybeUnbound, Operand, Poison, is_number
+from pydsl.frontend.values import (
+    UNBOUND,
+    Dead,
+    ListState,
+    MaybeUnbound,
+    Operand,
+    Poison,
+    decompose,
+    is_list_variable,
+    is_number,
+    list_variable,
+)
 from pydsl.ir.core import Block, Value
 from pydsl.ir.ops.control import BREAK, CONTINUE, YIELD
 from pydsl.ir.types import Type
 
 _ATTEMPTS = 10
+_SEARCHED = 64
 _UNFINISHED = "<not broken>"
 _TERMINATORS = {"yield": YIELD, "break": BREAK, "continue": CONTINUE}
 
@@ -68,6 +81,8 @@ class Carried:
         value = self.value(name)
         slot: Slot = Fixed(value)
         widener = Widener(self.ev.builder)
+        if isinstance(known, ListSlot) and (value is UNBOUND or isinstance(value, ListState)):
+            return known if value is UNBOUND else widener.widen(known, value, Variable(name))
         if isinstance(known, ScalarSlot | MaybeSlot):
             inner = known if isinstance(known, ScalarSlot) else known.inner
             if is_number(value) or value is UNBOUND:
@@ -145,12 +160,33 @@ def carried_names(ev: Evaluator, node: ast.For | ast.While) -> list[str]:
     head = scope.head.get(id(node), frozenset()) | scope.live_after(node)
     bound = [node.target, *node.body] if isinstance(node, ast.For) else [node.test, *node.body]
     names = [name for name in assigned(bound) if name in head]
+    names += list_variables(ev)
     jumps = Jumps.of(node.body)
     if node.orelse and jumps.loop:
         names.append(_UNFINISHED)
     if jumps.returns and not ev.frame.main:
         names += [RETURNS, RESULT]
     return names
+
+
+def list_variables(ev: Evaluator) -> list[str]:
+    """The states of the lists that the code here can reach: those that grow already, and those that may begin to."""
+    found = {name: None for name in ev.frame.names.values if is_list_variable(name)}
+    frame: Frame | None = ev.frame
+    while frame is not None:
+        for value in frame.names.values.values():
+            _find_lists(ev, value, found)
+        frame = frame.lexical
+    return list(found)
+
+
+def _find_lists(ev: Evaluator, value: Operand, found: dict[str, None]) -> None:
+    if type(value) is list and ev.is_owned(value):
+        found[list_variable(value)] = None
+    parts = decompose(value) if isinstance(value, (tuple, list, dict)) else None
+    if parts is not None and len(parts.items) <= _SEARCHED:
+        for item in parts.items:
+            _find_lists(ev, item, found)
 
 
 def evaluate(
@@ -161,6 +197,8 @@ def evaluate(
     frame = ev.frame
     for _ in range(_ATTEMPTS):
         loop.edges = []
+        newest = max((s.id for s in ev.builder.function.storages), default=-1)
+        frozen = ev.builder.frozen_before(newest)
         del ev.diagnostics[noted:]
         del ev.builder.function.returns[sites:]
         loops = frame.loops
@@ -173,7 +211,7 @@ def evaluate(
             frame.names = carried.before
         for edge in loop.edges:
             edge.names.values[_UNFINISHED] = edge.kind != "break"
-        if not carried.widen(loop.edges):
+        if not carried.widen(loop.edges) and frozen == ev.builder.frozen_before(newest):
             return []
     raise Unsupported("a loop whose variables change their type again and again", "variables of one type")
 
@@ -187,7 +225,8 @@ def run_body(ev: Evaluator, node: ast.For | ast.While, loop: Loop, names: Namesp
             if isinstance(node, ast.For):
                 assert loop.variable is not None and loop.item is not None
                 assign(ev, node.target, loop.item(loop.variable))
-            flow = ev.exec_block(node.body)
+            with ev.going_through(node):
+                flow = ev.exec_block(node.body)
         except NumpyError as failure:
             ev.raise_here(failure, failure.location or ev.frame.locate(node))
             flow = Flow.DEAD
@@ -225,7 +264,8 @@ def leave(
     ev: Evaluator, node: ast.For | ast.While, carried: Carried, loop: Loop, names: Namespace, runs: bool
 ) -> Completion:
     """The variables after the loop, and its `else` part."""
-    inner = set(assigned([node])) - set(carried.slots)
+    inside = [node.target, *node.body] if isinstance(node, ast.For) else [node.test, *node.body]
+    inner = set(assigned(inside)) - set(carried.slots)
     for name in inner:
         names.values.pop(name, None)
     for name, slot in carried.slots.items():

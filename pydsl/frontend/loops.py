@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydsl.frontend import operators
+from pydsl.frontend.conditions import condition as decide
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, NeedUnroll, Resolved, Turns
 from pydsl.frontend.failures import NeedStatic, Unsupported
 from pydsl.frontend.frames import Loop
@@ -25,6 +25,9 @@ from pydsl.ir.core import Block, Op, Value
 from pydsl.ir.ops.control import FOR, WHILE, YIELD
 from pydsl.ir.types import INDEX
 
+_FEW_TURNS = 32
+_FEW_STATEMENTS = 256
+
 # --- for ----------------------------------------------------------------------------------------------------------
 
 
@@ -33,6 +36,8 @@ def for_statement(ev: Evaluator, node: ast.For) -> Completion:
     values = ev.eval(node.iter)
     ev.mark(node)
     items = iterable(ev, values)
+    owner = items.owner if isinstance(items, Lazy) else items
+    ev.sources[id(node)] = id(owner) if isinstance(owner, list) else 0
     if isinstance(items, range):
         return _for_range(ev, node, items)
     if isinstance(items, Lazy):
@@ -91,11 +96,16 @@ def _is_small(ev: Evaluator, node: ast.For, length: int) -> bool:
     )
 
 
+def _is_cheap(node: ast.For, length: int) -> bool:
+    """Whether unrolling costs little."""
+    return length <= _FEW_TURNS and length * count_statements(node.body) <= _FEW_STATEMENTS
+
+
 def _in_ir_or_unrolled(
     ev: Evaluator, node: ast.For, turns: Range, length: Operand, item: Callable[[Operand], Operand]
 ) -> Completion:
     """A loop of the IR; unrolled where its body needs the turn at compile time."""
-    loop = Loop(True, node)
+    loop = Loop(True, node, cheap=isinstance(length, int) and _is_cheap(node, length))
     noted = len(ev.diagnostics)
     before = ev.frame.names
     try:
@@ -153,7 +163,8 @@ def unrolled(
                 if item is not None:
                     assert isinstance(node, ast.For)
                     assign(ev, node.target, item(index))
-                flow = ev.exec_block(node.body)
+                with ev.going_through(node):
+                    flow = ev.exec_block(node.body)
                 if isinstance(flow, Resolved) and flow.boundary is loop:
                     return flow.flow
                 if flow is Flow.BREAK:
@@ -277,7 +288,7 @@ def while_statement(ev: Evaluator, node: ast.While) -> Completion:
     ev.frame.names = before
 
     def more(index: int) -> bool:
-        condition = operators.truth(ev, ev.eval(node.test))
+        condition = decide(ev, node.test)
         if isinstance(condition, Value):
             raise needed
         return bool(condition)
@@ -301,7 +312,7 @@ def _while_in_ir(ev: Evaluator, node: ast.While, loop: Loop) -> Completion:
         header, body = Block(arguments), Block()
         ev.frame.names = names
         with ev.inside(header, loop):
-            condition = operators.truth(ev, ev.eval(node.test))
+            condition = decide(ev, node.test)
             endless = condition is True
             if condition is False and all(isinstance(slot, Fixed) for slot in carried.slots.values()):
                 return None

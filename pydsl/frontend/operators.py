@@ -14,6 +14,7 @@ from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.values import (
     BoundMethod,
     ExceptionValue,
+    Grown,
     Lazy,
     LocalFunction,
     Operand,
@@ -76,6 +77,10 @@ def binary(ev: Evaluator, op: ast.operator, a: Operand, b: Operand) -> Operand:
             return ev.builder.binary(name, a, b)
         raise NumpyError(TypeError, _operand_types(op, a, b))
     for operand in (a, b):
+        if isinstance(operand, Grown):
+            raise Unsupported(
+                "arithmetic with a list that grows at run time", "`items.extend(...)`, or np.array(items)"
+            )
         if isinstance(operand, (Text, Lazy, LocalFunction, BoundMethod, UfuncMethod, ExceptionValue)):
             if isinstance(op, ast.Add) and isinstance(a, (str, Text)) and isinstance(b, (str, Text)):
                 return text_of((a, b))
@@ -132,6 +137,9 @@ def truth(ev: Evaluator, value: Operand) -> bool | Value:
     """`bool(value)`: static, or a bool scalar."""
     if isinstance(value, Value):
         return ev.builder.truth(value)
+    if isinstance(value, Grown):
+        state = ev.use(ev.frame.names.values[value.name])
+        return ev.builder.truth(state.count)
     if isinstance(value, Lazy):
         if isinstance(value.length, Value):
             return ev.builder.truth(value.length)
@@ -221,6 +229,8 @@ def contains(ev: Evaluator, item: Operand, container: Operand) -> Operand:
         return any_of(ev, [item is x or compare(ev, ast.Eq(), x, item) for x in container])
     if isinstance(container, range) and isinstance(item, Value):
         return any_of(ev, [compare(ev, ast.Eq(), item, x) for x in container])
+    if isinstance(container, Grown):
+        raise Unsupported("`in` of a list that grows at run time", "`(np.array(items) == x).any()`")
     if is_dynamic(item) or is_dynamic(container):
         raise Unsupported(f"`in` of {type(container).__name__}")
     return ev.python(operator.contains, container, item)

@@ -137,10 +137,10 @@ class ReturnArgument:
 
 @dataclass(frozen=True)
 class ReturnSequence:
-    """A new tuple, list or named tuple of the class `type`."""
+    """A new tuple, list or named tuple of the class `type`, or what this function makes of the items."""
 
     items: tuple[ReturnTree, ...]
-    type: type = tuple
+    type: Callable[..., Any] = tuple
 
 
 @dataclass(frozen=True)

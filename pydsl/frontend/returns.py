@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import Unsupported
+from pydsl.frontend.growing import result_columns
 from pydsl.frontend.request import (
     ReturnArgument,
     ReturnLeaf,
@@ -18,6 +19,7 @@ from pydsl.frontend.request import (
 from pydsl.frontend.values import (
     BoundMethod,
     ExceptionValue,
+    Grown,
     Lazy,
     LocalFunction,
     MaybeUnbound,
@@ -27,6 +29,7 @@ from pydsl.frontend.values import (
     decompose,
     describe,
     is_dynamic,
+    list_variable,
 )
 from pydsl.ir.core import Value
 from pydsl.ir.ops.control import RETURN
@@ -60,6 +63,11 @@ def _tree(ev: Evaluator, value: Operand, leaves: _Leaves) -> ReturnTree:
         leaves.operands.append(value)
         writeable = not value.is_tensor or ev.builder.recall(("read-only", value)) is None
         return ReturnLeaf(len(leaves.operands) - 1, writeable)
+    if isinstance(value, list) and list_variable(value) in ev.frame.names.values:
+        value = ev.grown(value)
+    if isinstance(value, Grown):
+        make, columns = result_columns(ev, value)
+        return ReturnSequence(tuple(_tree(ev, column, leaves) for column in columns), make)
     if isinstance(value, _NEVER):
         raise Unsupported(f"returning a {describe(value)}", "arrays, scalars, and containers of them")
     parts = decompose(value)

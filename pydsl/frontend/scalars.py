@@ -15,8 +15,9 @@ import numpy as np
 from pydsl.frontend import dtypes
 from pydsl.frontend.dtypes import DType
 from pydsl.frontend.emitter import Operand
-from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
 from pydsl.frontend.index_math import IndexMath
+from pydsl.frontend.origins import roots
 from pydsl.ir.core import Value
 from pydsl.ir.ops.elementwise import SELECT, UFUNCS
 from pydsl.ir.types import BOOL, FLOAT, INDEX, ScalarType
@@ -130,6 +131,9 @@ class Scalars(IndexMath):
             return self.scalar_op("power", operands, INDEX)
         if high is not None and high < 0:
             return self._inexact("pow", a, b, 2)
+        found = roots(b, self.function.body) if isinstance(b, Value) else None
+        if found is not None and found.leaves and not found.opaque and not found.loop_variables:
+            raise NeedStatic(b, "the sign of an exponent must be known at compile time")
         raise Unsupported(
             "an integer to a power whose sign is not known: Python gives an int or a float",
             "use a float base, or abs() of the exponent",

@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from pydsl.frontend import calls, operators
+from pydsl.frontend import calls, growing, operators
 from pydsl.frontend.attributes import attribute, set_attribute
+from pydsl.frontend.conditions import condition as decide
+from pydsl.frontend.control import if_statement
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow, Returned, StatementHandler
 from pydsl.frontend.failures import NumpyError, Unsupported
 from pydsl.frontend.frames import RESULT, RETURNS, Edge
 from pydsl.frontend.functions import local_function
-from pydsl.frontend.indexing import delete_item, update_item
+from pydsl.frontend.indexing import delete_item
 from pydsl.frontend.iteration import all_items
 from pydsl.frontend.returns import emit_return
+from pydsl.frontend.subscripts import update_item
 from pydsl.frontend.targets import assign
-from pydsl.frontend.values import ExceptionValue, Operand, Text, is_tensor
+from pydsl.frontend.values import ExceptionValue, Grown, Operand, Text, is_tensor
 from pydsl.ir.core import Value
 
 
@@ -69,6 +72,10 @@ def _update(ev: Evaluator, op: ast.operator, old: Operand, value: Operand) -> Op
     name, _, in_place = operators.BINARY[type(op)]
     if is_tensor(old):
         return ev.builder.inplace(name, old, value)
+    if isinstance(op, ast.Add) and (isinstance(old, Grown) or (type(old) is list and ev.grows(old))):
+        grown = old if isinstance(old, Grown) else ev.grown(old)
+        growing.call_method(ev, grown, "extend", (value,), {})
+        return grown
     if isinstance(old, list) and isinstance(op, ast.Add | ast.Mult) and not isinstance(value, Value):
         ev.check_mutable(old)
         if isinstance(op, ast.Add):
@@ -130,12 +137,20 @@ def _module(name: str) -> Any:
 
 
 def _return(ev: Evaluator, node: ast.Return) -> Completion:
+    if isinstance(node.value, ast.IfExp) and ev.frame.main:
+        return _return_one_of(ev, node, node.value)
     value = None if node.value is None else ev.eval(node.value)
     ev.mark(node)
     if not ev.frame.main:
         return _return_from_call(ev, node, value)
     emit_return(ev, value)
     return Flow.DEAD
+
+
+def _return_one_of(ev: Evaluator, node: ast.Return, value: ast.IfExp) -> Completion:
+    """`return a if c else b` is two returns: the values need nothing in common."""
+    ways = [ast.copy_location(ast.Return(way), way) for way in (value.body, value.orelse)]
+    return if_statement(ev, ast.copy_location(ast.If(value.test, [ways[0]], [ways[1]]), node))
 
 
 def _return_from_call(ev: Evaluator, node: ast.Return, value: Operand) -> Completion:
@@ -202,7 +217,7 @@ def _message(args: tuple[Operand, ...]) -> tuple[str, tuple[Value, ...]]:
 
 
 def _assert(ev: Evaluator, node: ast.Assert) -> Completion:
-    condition = operators.truth(ev, ev.eval(node.test))
+    condition = decide(ev, node.test)
     if condition is True:
         return Flow.NEXT
     message: tuple[str, tuple[Value, ...]] = ("", ())

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pydsl.frontend.attributes import set_attribute
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import FrontendFailure, NumpyError, Unsupported
-from pydsl.frontend.indexing import set_item
 from pydsl.frontend.iteration import all_items
+from pydsl.frontend.subscripts import set_item
 from pydsl.frontend.values import Operand
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from pydsl.errors import SourceLocation
 from pydsl.frontend.failures import FrontendFailure
 from pydsl.ir.core import Value
+from pydsl.ir.types import ScalarType
 
 if TYPE_CHECKING:
     from pydsl.frontend.frames import Frame
@@ -155,11 +156,64 @@ class Lazy:
 
     length: a Python int, or an integer scalar.
     item: item number i (a Python int, or an integer scalar within bounds).
+    owner: the list that is gone through, where it is one that grows at run time.
     """
 
     length: Operand
     item: Callable[[Operand], Operand]
     range: tuple[Operand, Operand, int] | None = None
+    owner: list[Operand] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A list that the traced program changes at run time. Its state is the variable `name` of the frame.
+
+    owner: the list as it was known at compile time before.
+    """
+
+    owner: list[Operand]
+
+    @property
+    def name(self) -> str:
+        return list_variable(self.owner)
+
+
+@dataclass(frozen=True, eq=False)
+class GrownMethod:
+    """A method of a list that grows at run time."""
+
+    owner: Grown
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class ListState:
+    """What a list that grows at run time holds: one column of memory for each leaf of an item.
+
+    owner: the list that it is the state of.
+    sample: an item, for its structure.
+    types: of the leaves; None: an array.
+    """
+
+    owner: list[Operand]
+    sample: Operand
+    types: tuple[ScalarType | None, ...]
+    columns: tuple[Value, ...]
+    count: Value
+
+
+_LIST_VARIABLE = "<list "
+
+
+def list_variable(owner: list[Operand]) -> str:
+    """The variable that holds the state of a list."""
+    return f"{_LIST_VARIABLE}{id(owner)}>"
+
+
+def is_list_variable(name: str) -> bool:
+    """Whether a variable is the state of a list."""
+    return name.startswith(_LIST_VARIABLE)
 
 
 SCALARS = (bool, int, float, complex, np.generic)
@@ -179,7 +233,10 @@ def is_tensor(value: Operand) -> bool:
     return isinstance(value, Value) and value.is_tensor
 
 
-_FRONT_END = (Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Partial, Text, ExceptionValue, Lazy)
+_FRONT_END = (
+    Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Partial, Text, ExceptionValue, Lazy, Grown, GrownMethod,
+    ListState,
+)  # fmt: skip
 
 
 def is_dynamic(value: Operand) -> bool:
@@ -266,6 +323,8 @@ def describe(value: Operand) -> str:
         return "text with values known at run time only"
     if isinstance(value, Lazy):
         return "iterator"
+    if isinstance(value, (Grown, ListState)):
+        return "list that grows at run time"
     if isinstance(value, type):
         return f"class {value.__name__}"
     return f"{type(value).__name__} object"

@@ -26,7 +26,7 @@ class SliceEntry:
     """A normalised slice of one axis: ``length`` elements from ``start`` with ``step`` (clipped already)."""
 
     start: Affine
-    step: int
+    step: int | Affine
     length: Affine
 
 
@@ -57,7 +57,9 @@ class Views(Tensors):
                 if not (rules.is_zero(entry.start) or rules.is_zero(entry.length)):
                     offset = offset + self.mul_index(entry.start, stride)
                 shape.append(entry.length)
-                strides.append(stride * entry.step)
+                strides.append(
+                    stride * entry.step if isinstance(entry.step, int) else self.mul_index(stride, entry.step)
+                )
             else:
                 offset = offset + self.mul_index(Affine.of(entry), stride)
             axis += 1

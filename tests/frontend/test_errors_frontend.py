@@ -133,7 +133,10 @@ def test_unknown_name() -> None:
         ("return np.random.rand(3) + x", "rand"),
         ("class A: pass", "a class defined inside"),
         ("nonlocal_ = [i for i in x if i > 0]\n    return x", "the condition of a comprehension"),
-        ("out = []\n    if x[0] > 0:\n        out.append(x)\n    return out", "changing a list"),
+        (
+            "out = []\n    if x[0] > 0:\n        out.append(None)\n    return out",
+            "appended to a list that grows",
+        ),
         ("LIST.append(x)", "changing a list that was made outside"),
         ("for v in iter(x):\n        pass", "iter()"),
         ("return lambda: x", "returning a function"),

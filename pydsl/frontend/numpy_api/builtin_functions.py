@@ -11,10 +11,11 @@ import numpy as np
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.failures import NumpyError, Unsupported
-from pydsl.frontend.numpy_api.registry import handles
+from pydsl.frontend.numpy_api.registry import handles, lookup
 from pydsl.frontend.scalars import OPERATOR_UFUNCS
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
+from pydsl.library import rounding
 
 _NUMPY_SCALARS = (
     np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64,
@@ -77,9 +78,25 @@ def round_(b: Builder, number: Operand, ndigits: Operand = None) -> Operand:
         return b.to_python(number, int) if b.is_python_scalar(number) else number
     if ndigits is None:
         return b.to_python(b.ufunc(np.rint, (number,)), int)
-    raise Unsupported(
-        "round() with digits of a value that is not known at compile time", "np.round(x, digits)"
-    )
+    if not isinstance(ndigits, int) or not -_MOST_DIGITS <= ndigits <= _MOST_DIGITS:
+        raise Unsupported("round() to this number of digits", "a constant number of digits, at most 22")
+    if not b.is_python_scalar(number):
+        handler = lookup(np.round)
+        assert handler is not None
+        return handler(b, number, ndigits)
+    power = 10.0 ** abs(ndigits)
+    function = rounding.to_digits
+    if ndigits < 0:
+        function = rounding.to_powers
+        small = b.unary("not", b.binary("ge", b.unary("abs", number), 2.0**53))
+        b.check_supported(
+            small,
+            "round() of a float beyond 2**53 to a power of ten; write instead: round(int(x), digits)",
+        )
+    return b.to_python(b.call_library(function, number, power), float)
+
+
+_MOST_DIGITS = 22  # powers of ten up to here are exact
 
 
 @handles(len)

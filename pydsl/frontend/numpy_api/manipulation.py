@@ -272,7 +272,8 @@ def part(b: Builder, value: Operand, imaginary: bool) -> Operand:
     if not operand.is_tensor:
         if operand.scalar.dtype.kind != "c":
             return operand.scalar.dtype.type(0) if imaginary else operand
-        return b.load(b.complex_part(b.scalar_tensor(operand), imaginary))
+        taken = b.load(b.complex_part(b.scalar_tensor(operand), imaginary))
+        return b.to_python(taken, float) if operand.scalar.weak else taken
     if operand.tensor.dtype.kind == "c":
         return b.complex_part(operand, imaginary)
     if not imaginary:

@@ -60,7 +60,8 @@ def conjugate(b: Builder, x: Value, out: Operand = None) -> Operand:
     """``ndarray.conj``: the array itself where it is real."""
     if x.type.dtype.kind != "c" and out is None:
         return x
-    return b.ufunc(np.conjugate, (x,), out=out)
+    turned = b.ufunc(np.conjugate, (x,), out=out)
+    return b.to_python(turned, complex) if not x.is_tensor and x.scalar.weak else turned
 
 
 # --- selection ----------------------------------------------------------------------------------------------
