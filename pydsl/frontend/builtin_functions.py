@@ -16,8 +16,10 @@ from pydsl.frontend import growing, numpy_api
 from pydsl.frontend.attributes import attribute, has_attribute
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.indexing import static_key
 from pydsl.frontend.iteration import all_items, enumerated, make_range, reversed_, zipped
 from pydsl.frontend.operators import all_of, any_of, truth, type_name
+from pydsl.frontend.printing import print_values
 from pydsl.frontend.values import (
     BoundMethod,
     Grown,
@@ -224,7 +226,9 @@ def _text(function: Callable[..., Any], caller: Caller, value: Operand = "", *ar
     if isinstance(value, Text):
         return value
     if is_dynamic(value):
-        raise Unsupported("text made of values known at run time only", "an f-string in the error message")
+        raise Unsupported(
+            "text made of values known at run time only", "an f-string in print() or in an error message"
+        )
     return caller.ev.python(function, value, *args)
 
 
@@ -240,6 +244,10 @@ def _reduce(caller: Caller, function: Operand, values: Operand, *initial: Operan
     for item in items[1:]:
         total = caller.call(function, total, item)
     return total
+
+
+def _print(caller: Caller, *args: Operand, **kwargs: Operand) -> None:
+    print_values(caller.ev, args, kwargs)
 
 
 def _refused(construct: str, hint: str) -> Callable[..., Operand]:
@@ -278,7 +286,7 @@ BUILTINS: dict[Any, Callable[..., Operand]] = {
     format: functools.partial(_text, format),
     functools.partial: _partial,
     functools.reduce: _reduce,
-    print: _refused("print()", "a call outside of the compiled function"),
+    print: _print,
     input: _refused("input()", "an argument"),
     open: _refused("open()", "reading the file outside"),
     eval: _refused("eval()", "the expression itself"),
@@ -311,6 +319,10 @@ def _changing(name: str, at_compile_time: Callable[..., Operand]) -> Callable[..
 def _plainly(name: str) -> Callable[..., Operand]:
     def run(ev: Evaluator, owner: list[Operand], *args: Operand, **kwargs: Operand) -> Operand:
         ev.check_mutable(owner)
+        if name in ("sort", "remove") and (is_dynamic(owner) or is_dynamic(list(args))):
+            raise Unsupported(f"`.{name}` of a list of values known at run time only", "np.sort, or a mask")
+        if any(isinstance(arg, Value) for arg in args[:1]) and name in ("pop", "insert"):
+            ev.static(args[0], "the index into a list")
         return ev.python(getattr(owner, name), *args, **kwargs)
 
     return run
@@ -327,7 +339,7 @@ def _extend(ev: Evaluator, owner: list[Operand], items: Operand) -> None:
 
 
 def _dict_get(ev: Evaluator, owner: dict[Any, Operand], key: Operand, default: Operand = None) -> Operand:
-    ev.static(key, "the key of a dict")
+    static_key(ev, key)
     if key in owner and ev.is_outside(owner):
         ev.note_read(owner, key, owner[key])
     return ev.use(ev.adopt(owner.get(key, default)))
@@ -337,6 +349,12 @@ def _index(ev: Evaluator, owner: Sequence[Operand], item: Operand) -> Operand:
     if is_dynamic(item) or is_dynamic(owner):
         raise Unsupported("list.index() of values known at run time only", "np.argmax of a comparison")
     return ev.python(owner.index, item)
+
+
+def _count(ev: Evaluator, owner: Sequence[Operand], item: Operand) -> Operand:
+    if is_dynamic(item) or is_dynamic(owner):
+        raise Unsupported("`.count` of values known at run time only", "np.count_nonzero of a comparison")
+    return ev.python(owner.count, item)
 
 
 def _join(ev: Evaluator, owner: str, items: Operand) -> Operand:
@@ -361,6 +379,8 @@ CONTAINER_METHODS: dict[tuple[type, str], Callable[..., Operand]] = {
         (list, name): _changing(name, _plainly(name))
         for name in ("pop", "insert", "clear", "reverse", "sort", "remove")
     },
+    (list, "count"): _count,
+    (tuple, "count"): _count,
     (list, "index"): _index,
     (tuple, "index"): _index,
     (dict, "get"): _dict_get,

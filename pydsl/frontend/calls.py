@@ -172,7 +172,10 @@ def _handled(ev: Evaluator, handler: Any, name: str, args: Args, kwargs: Kwargs)
         trace = error.__traceback__
         if trace is None or trace.tb_next is not None:
             raise
-        raise Unsupported(f"this form of the call of `{name}` ({_without_prefix(str(error))})") from None
+        raise Unsupported(
+            f"this form of the call of `{name}` ({_without_prefix(str(error))})",
+            "the arguments that the manual lists as supported",
+        ) from None
     if isinstance(answer, (list, dict)):
         return ev.own(answer)
     return answer
@@ -217,6 +220,11 @@ def _builtin_method(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dy
     method = CONTAINER_METHODS.get((type(owner), name))
     if method is not None:
         return method(ev, owner, *args, **kwargs)
+    if name in _COMPARING and (dynamic or is_dynamic(owner)) and isinstance(owner, _CONTAINERS):
+        raise Unsupported(
+            f"`.{name}` of a {type_name(owner)} with values known at run time only",
+            "an array, and np.sort, np.unique, np.isin or a comparison",
+        )
     if isinstance(owner, (list, dict, set)) and name not in _READING:
         ev.check_mutable(owner)
         return ev.python(function, *args, **kwargs)
@@ -232,6 +240,28 @@ def _builtin_method(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dy
     return _static_call(ev, function, args, kwargs, dynamic)
 
 
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_COMPARING = frozenset(
+    [
+        "add",
+        "remove",
+        "discard",
+        "count",
+        "index",
+        "sort",
+        "union",
+        "intersection",
+        "difference",
+        "symmetric_difference",
+        "update",
+        "issubset",
+        "issuperset",
+        "isdisjoint",
+        "setdefault",
+        "fromkeys",
+        "__contains__",
+    ]
+)
 _READING = frozenset(
     [
         "copy",
@@ -275,6 +305,8 @@ def _construct(ev: Evaluator, cls: type, args: Args, kwargs: Kwargs, dynamic: bo
         return _static_call(ev, cls, args, kwargs, dynamic)
     if not dynamic and (cls.__module__ in ("builtins", "numpy", "collections", "functools") or is_pure(cls)):
         return _fresh(ev, ev.python(cls, *args, **kwargs))
+    if cls is np.vectorize:
+        raise Unsupported("np.vectorize", "the function of whole arrays, or a loop over the elements")
     raise Unsupported(f"making an object of class {cls.__name__}", "a tuple, a named tuple or a dataclass")
 
 

@@ -76,7 +76,9 @@ def type_of_static(value: Any) -> ScalarType:
         for python, dtype in _PYTHON_TYPES.items():
             if isinstance(value, python):
                 return scalar_type(dtype, True)
-    raise Unsupported(f"a value of type {type(value).__name__} in array arithmetic")
+    raise Unsupported(
+        f"a value of type {type(value).__name__} in array arithmetic", "numbers and arrays of numbers"
+    )
 
 
 def is_static_scalar(value: Any) -> bool:

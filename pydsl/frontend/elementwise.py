@@ -91,7 +91,9 @@ class Elementwise(Writes):
             return self.as_operand(self.as_tensor(operand))
         if isinstance(operand, Affine):
             return self.scalar_from_affine(operand)
-        raise Unsupported(f"a value of type {type(operand).__name__} in array arithmetic")
+        raise Unsupported(
+            f"a value of type {type(operand).__name__} in array arithmetic", "numbers and arrays of numbers"
+        )
 
     # --- computing ------------------------------------------------------------------------------------------
 

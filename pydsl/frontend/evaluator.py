@@ -262,7 +262,9 @@ class Evaluator:
         NeedArguments, NeedUnroll: that is what it takes.
         """
         why = failure.why or "this value must be known at compile time"
-        otherwise = Unsupported(why, "a value that depends only on shapes, constants and scalar arguments")
+        otherwise = Unsupported(
+            why, failure.hint or "a value that depends only on shapes, constants and scalar arguments"
+        )
         otherwise.location = failure.location
         found = roots(failure.leaf, self.builder.function.body)
         loops = [r for r in self.region if isinstance(r, Loop) and r.variable in found.loop_variables]
@@ -427,8 +429,9 @@ class Evaluator:
             return
         otherwise = Unsupported(
             f"changing a {kind} inside of an `if` or loop that is decided at run time",
-            "an array of fixed size that is filled, or the change outside",
+            "a variable in the loop, and the change behind it; or an array that is filled",
         )
+        otherwise.location = self.builder.loc
         for region in self.region[len(made_in) :]:
             if isinstance(region, Loop):
                 raise NeedUnroll(region, otherwise)

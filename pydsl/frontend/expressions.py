@@ -13,6 +13,7 @@ from pydsl.frontend.evaluator import Evaluator, ExpressionHandler
 from pydsl.frontend.failures import NumpyError, Unsupported
 from pydsl.frontend.frames import Frame, Namespace, list_states
 from pydsl.frontend.functions import local_function
+from pydsl.frontend.indexing import static_key
 from pydsl.frontend.iteration import all_items, iterable
 from pydsl.frontend.scopes import assigned
 from pydsl.frontend.subscripts import get_item
@@ -150,7 +151,7 @@ def _dict(ev: Evaluator, node: ast.Dict) -> Operand:
         if key_node is None:
             made |= ev.eval(value_node)
             continue
-        key = ev.static(ev.eval(key_node), "the key of a dict")
+        key = static_key(ev, ev.eval(key_node))
         made[key] = ev.eval(value_node)
     return ev.own(made)
 
@@ -330,7 +331,7 @@ def _dict_comprehension(ev: Evaluator, node: ast.DictComp) -> Operand:
     made: dict[Any, Operand] = {}
 
     def emit() -> None:
-        key = ev.static(ev.eval(node.key), "the key of a dict")
+        key = static_key(ev, ev.eval(node.key))
         made[key] = ev.eval(node.value)
 
     _comprehend(ev, node.generators, node, emit, ev.eval(node.generators[0].iter))

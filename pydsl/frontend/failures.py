@@ -66,3 +66,4 @@ class NeedStatic(FrontendFailure):
         super().__init__(why or f"{leaf!r} must be known at compile time")
         self.leaf = leaf
         self.why = why
+        self.hint = ""

@@ -110,7 +110,10 @@ def make_frame(reads: Reads, function: types.FunctionType, source: SourceFunctio
 def _run(ev: Evaluator, frame: Frame, node: ast.FunctionDef | ast.Lambda, site: Any) -> Operand:
     caller = ev.frame
     if node in ev.calls:
-        raise Unsupported(f"the recursive call of `{frame.source.name}`", "a loop")
+        raise Unsupported(
+            f"the recursive call of `{frame.source.name}`",
+            "a loop, with a list as its stack where the recursion branches: `stack = [root]; while stack: ...`",
+        )
     if len(ev.calls) > MAX_DEPTH:
         raise Unsupported("calls nested this deeply")
     frame.path = (*caller.path, id(site))

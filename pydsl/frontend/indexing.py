@@ -34,10 +34,24 @@ def _not_subscriptable(base: Value) -> NumpyError:
     return NumpyError(IndexError, "invalid index to scalar variable.")
 
 
+def static_key(ev: Evaluator, key: Operand) -> Any:
+    """The key of a dict, which must be static."""
+    try:
+        return ev.static(key, "the key of a dict")
+    except NeedStatic as needed:
+        needed.hint = "an array that is indexed by the key, or np.unique(x, return_counts=True)"
+        raise
+
+
 def _container_item(ev: Evaluator, base: Operand, index: Operand) -> Operand:
     what = "the index into a Python sequence"
+    if isinstance(index, Value) and not isinstance(base, dict):
+        needed = NeedStatic(index, f"{what} must be known at compile time")
+        needed.hint = "an array in its place: `np.array(items)[i]`"
+        if not index.is_tensor:
+            raise needed
     if isinstance(base, dict):
-        ev.static(index, "the key of a dict")
+        static_key(ev, index)
     elif isinstance(index, slice):
         for part in (index.start, index.stop, index.step):
             ev.static(part, what)

@@ -24,10 +24,13 @@ from pydsl.frontend.failures import Unsupported
 from pydsl.frontend.list_state import HINT, Leaf, begin, converted, flatten, leaves_of, merge
 from pydsl.frontend.values import (
     UNBOUND,
+    Grown,
     ListState,
+    LocalFunction,
     MaybeUnbound,
     Operand,
     Poison,
+    Text,
     decompose,
     describe,
     is_number,
@@ -135,12 +138,23 @@ class Variable:
         message = (
             f"`{self.name}` is {describe(a)} or {describe(b)}, depending on values known at run time only"
         )
-        return Poison(
-            message,
-            "one dtype and one rank for the variable, or two variables",
-            tuple(related),
-            self.condition,
-        )
+        return Poison(message, _remedy(a, b), tuple(related), self.condition)
+
+
+def _remedy(a: Operand, b: Operand) -> str:
+    """What to write where two values do not meet."""
+    kinds = (a, b)
+    if any(value is None for value in kinds):
+        return "a value of the same kind in place of None (nan, -1, an array), or a flag beside the variable"
+    if any(isinstance(value, (str, Text)) for value in kinds):
+        return "a number that stands for the text, and the text chosen outside"
+    if all(callable(value) or isinstance(value, LocalFunction) for value in kinds):
+        return "the calls in the branches: `if c: y = f(x)`, `else: y = g(x)`"
+    if any(isinstance(value, (list, Grown, ListState)) for value in kinds):
+        return "`items.append(...)` on one list, or an array of the full size and a counter"
+    if all(is_tensor(value) for value in kinds):
+        return "arrays of one rank and dtype on both ways (`reshape`, `astype`), or two variables"
+    return "values of one kind on both ways, or two variables"
 
 
 # --- widening -----------------------------------------------------------------------------------------------------

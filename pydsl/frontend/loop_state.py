@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
+from pydsl.errors import Diagnostic
 from pydsl.frontend import branches
 from pydsl.frontend.control import if_statement
 from pydsl.frontend.evaluator import Completion, Evaluator, Flow
@@ -193,10 +194,12 @@ def evaluate(
     ev: Evaluator, carried: Carried, loop: Loop, attempt: Callable[[], Block | None]
 ) -> list[Crossing] | None:
     """Evaluate the body until the assumptions hold. `attempt` evaluates it once, into new blocks."""
+    found: list[Diagnostic] = []
     noted, sites = len(ev.diagnostics), len(ev.builder.function.returns)
     frame = ev.frame
     for _ in range(_ATTEMPTS):
         loop.edges = []
+        found = ev.diagnostics[noted:] or found
         newest = max((s.id for s in ev.builder.function.storages), default=-1)
         frozen = ev.builder.frozen_before(newest)
         del ev.diagnostics[noted:]
@@ -212,8 +215,14 @@ def evaluate(
         for edge in loop.edges:
             edge.names.values[_UNFINISHED] = edge.kind != "break"
         if not carried.widen(loop.edges) and frozen == ev.builder.frozen_before(newest):
+            if len(ev.diagnostics) == noted and any(map(_is_silent, carried.slots.values())):
+                ev.diagnostics += found  # what made the variable poison was reported in an earlier attempt
             return []
     raise Unsupported("a loop whose variables change their type again and again", "variables of one type")
+
+
+def _is_silent(slot: Slot) -> bool:
+    return isinstance(slot, PoisonSlot) and not slot.poison.message
 
 
 def run_body(ev: Evaluator, node: ast.For | ast.While, loop: Loop, names: Namespace, block: Block) -> None:

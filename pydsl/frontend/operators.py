@@ -11,6 +11,7 @@ import numpy as np
 
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
+from pydsl.frontend.formatting import percent
 from pydsl.frontend.values import (
     BoundMethod,
     ExceptionValue,
@@ -66,6 +67,8 @@ _SEQUENCES = (list, tuple, str, bytes)
 def binary(ev: Evaluator, op: ast.operator, a: Operand, b: Operand) -> Operand:
     """`a op b`."""
     name, function, _ = BINARY[type(op)]
+    if isinstance(a, str) and isinstance(op, ast.Mod) and is_dynamic(b):
+        return percent(a, b if type(b) is tuple else (b,))
     if isinstance(a, Value) or isinstance(b, Value):
         other = b if isinstance(a, Value) else a
         if isinstance(other, Value) or is_number(other):
@@ -85,8 +88,6 @@ def binary(ev: Evaluator, op: ast.operator, a: Operand, b: Operand) -> Operand:
             if isinstance(op, ast.Add) and isinstance(a, (str, Text)) and isinstance(b, (str, Text)):
                 return text_of((a, b))
             raise Unsupported(f"`{type(op).__name__}` of {type(operand).__name__.lower()}")
-    if isinstance(a, str) and isinstance(op, ast.Mod) and is_dynamic(b):
-        raise Unsupported("`%` formatting of values known at run time only", "an f-string")
     return result(ev, ev.python(function, a, b))
 
 

@@ -184,7 +184,7 @@ def _leave(ev: Evaluator, node: ast.stmt, kind: str, flow: Flow) -> Completion:
 
 def _raise(ev: Evaluator, node: ast.Raise) -> Completion:
     if node.exc is None:
-        raise Unsupported("`raise` without an exception", "the exception itself")
+        raise Unsupported("`raise` without an exception", "the exception: `raise ValueError(...)`")
     error = ev.eval(node.exc)
     ev.mark(node)
     if isinstance(error, type) and issubclass(error, BaseException):
@@ -205,7 +205,9 @@ def _message(args: tuple[Operand, ...]) -> tuple[str, tuple[Value, ...]]:
     if not args:
         return "", ()
     if len(args) > 1:
-        raise Unsupported("an exception with several arguments", "one message")
+        raise Unsupported(
+            "an exception with several arguments", "one message; an f-string holds several values"
+        )
     (text,) = args
     if isinstance(text, Text):
         return text.template()
@@ -237,11 +239,26 @@ def _with(ev: Evaluator, node: ast.With) -> Completion:
         manager = item.context_expr
         function = ev.eval(manager.func) if isinstance(manager, ast.Call) else None
         if function is not np.errstate or item.optional_vars is not None:
-            raise Unsupported("`with` statements", "the body alone (only `with np.errstate(...)` is known)")
+            raise Unsupported(
+                "`with` statements",
+                "the `with` around the call of the compiled function (inside, only `np.errstate(...)` is known)",
+            )
         assert isinstance(manager, ast.Call)
         if any(ev.eval(keyword.value) == "raise" for keyword in manager.keywords):
-            raise Unsupported("np.errstate with 'raise'", "a check of the values")
+            raise Unsupported("np.errstate with 'raise'", "a test: `if not np.isfinite(y).all(): raise ...`")
     return ev.exec_block(node.body)
+
+
+def _try(ev: Evaluator, node: ast.Try) -> Completion:
+    """Only what does nothing: an empty `finally`."""
+    if node.handlers:
+        raise Unsupported(
+            "`try` with `except`",
+            "a test before what may fail (`if d != 0:`), or `try` around the call of the compiled function",
+        )
+    raise Unsupported(
+        "`try` with `finally`", "the statements one after the other, or `try` around the call of the function"
+    )
 
 
 def _refused(construct: str, hint: str) -> StatementHandler:
@@ -267,12 +284,14 @@ STATEMENTS: dict[type[ast.stmt], StatementHandler] = {
     ast.Raise: _raise,
     ast.Assert: _assert,
     ast.With: _with,
-    ast.Try: _refused("`try` statements", "a check with `if` before"),
+    ast.Try: _try,
     ast.Global: _refused("`global` statements", "an argument and a return value"),
-    ast.Nonlocal: _refused("`nonlocal` statements", "a return value"),
+    ast.Nonlocal: _refused(
+        "`nonlocal` statements", "a value that the inner function returns: `n = count(n)`"
+    ),
     ast.ClassDef: _refused("a class defined inside of a function", "a class defined outside"),
     ast.AsyncFunctionDef: _refused("an asynchronous function", "a plain `def`"),
     ast.AsyncFor: _refused("`async for`", "a plain `for`"),
     ast.AsyncWith: _refused("`async with`", "the body alone"),
-    ast.Match: _refused("`match` statements", "`if` and `elif`"),
+    ast.Match: _refused("`match` statements", "`if` and `elif` with comparisons"),
 }

@@ -325,6 +325,14 @@ def describe(value: Operand) -> str:
         return "iterator"
     if isinstance(value, (Grown, ListState)):
         return "list that grows at run time"
+    return _describe_object(value)
+
+
+def _describe_object(value: Operand) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, np.ufunc):
+        return f"np.{value.__name__}"
     if isinstance(value, type):
         return f"class {value.__name__}"
     return f"{type(value).__name__} object"

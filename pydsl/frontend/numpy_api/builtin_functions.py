@@ -145,7 +145,7 @@ def max_(b: Builder, *args: Operand, **kwargs: Any) -> Operand:
 
 def _extreme(b: Builder, name: str, args: Sequence[Operand], kwargs: dict[str, Any]) -> Operand:
     if kwargs.get("key") is not None:
-        raise Unsupported(f"{name}() with key=")
+        raise Unsupported(f"{name}() with key=", f"x[np.arg{name}(keys)]")
     items = list(args)
     if len(items) == 1:
         if isinstance(items[0], Value):
