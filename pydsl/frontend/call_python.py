@@ -51,6 +51,14 @@ class NewArray:
 
 
 @dataclass(frozen=True)
+class NewOpen:
+    """An array whose shape is known only when the function has returned."""
+
+    dtype: DType
+    rank: int
+
+
+@dataclass(frozen=True)
 class NewScalar:
     """A scalar that a function returns."""
 
@@ -66,7 +74,8 @@ class NewTuple:
     make: Callable[..., Any] | None = None
 
 
-New = NewArray | NewScalar | NewTuple
+New = NewArray | NewOpen | NewScalar | NewTuple
+NewLeaf = NewArray | NewOpen | NewScalar
 
 
 # --- the two kinds of call --------------------------------------------------------------------------------------------
@@ -106,9 +115,10 @@ def delegate(
     call = _Call(b, name, written)
     inputs = [call.input(arg) for arg in args], {key: call.input(arg) for key, arg in kwargs.items()}
     made = [_made(b, part) for part in _flat_new(result)]
-    call.emit(function, *inputs, _output(result), made, trusted=True)
-    values = iter([_loaded(b, part, cell) for part, cell in zip(_flat_new(result), made, strict=True)])
-    return _new_value(result, values)
+    waiting = Waiting() if any(isinstance(part, NewOpen) for part in _flat_new(result)) else None
+    call.emit(function, *inputs, _output(result), made, trusted=True, waiting=waiting)
+    pairs = list(zip(_flat_new(result), made, strict=True))
+    return _new_value(result, iter([_loaded(b, name, part, cell, waiting) for part, cell in pairs]))
 
 
 class _Call:
@@ -246,7 +256,7 @@ def _value(output: Output, values: Any) -> Operand:
 # --- results of delegated functions -----------------------------------------------------------------------------------
 
 
-def _flat_new(new: New) -> list[NewArray | NewScalar]:
+def _flat_new(new: New) -> list[NewLeaf]:
     return [leaf for item in new.items for leaf in _flat_new(item)] if isinstance(new, NewTuple) else [new]
 
 
@@ -255,19 +265,23 @@ def _output(new: New) -> Output:
         return TupleOutput(tuple(map(_output, new.items)))
     if isinstance(new, NewScalar):
         return ScalarOutput(new.dtype, new.weak)
+    if isinstance(new, NewOpen):
+        return ArrayOutput(new.dtype, (None,) * new.rank, True)
     return ArrayOutput(new.dtype, (None,) * len(new.shape))
 
 
-def _made(b: Builder, new: NewArray | NewScalar) -> Value:
-    return (
-        b.allocate((), new.dtype)
-        if isinstance(new, NewScalar)
-        else b.allocate(new.shape, new.dtype, new.order)
-    )
+def _made(b: Builder, new: NewLeaf) -> Value:
+    if isinstance(new, NewScalar):
+        return b.allocate((), new.dtype)
+    if isinstance(new, NewOpen):
+        return b.allocate((Affine.of(new.rank),), dtypes.INT64)
+    return b.allocate(new.shape, new.dtype, new.order)
 
 
-def _loaded(b: Builder, new: NewArray | NewScalar, cell: Value) -> Value:
-    return _scalar_from(b, cell, new.weak) if isinstance(new, NewScalar) else cell
+def _loaded(b: Builder, name: str, new: NewLeaf, cell: Value, waiting: Waiting | None) -> Value:
+    if isinstance(new, NewArray):
+        return cell
+    return _fetched(b, name, _output(new), cell, waiting)  # type: ignore[arg-type]
 
 
 def _new_value(new: New, values: Any) -> Any:

@@ -85,9 +85,9 @@ def _run(ev: Evaluator, source: SourceFunction) -> None:
     node = source.node
     ev.calls.append(node)
     try:
-        if isinstance(node, ast.Lambda):
-            emit_return(ev, ev.eval(node.body))
-        elif ev.exec_block(node.body) is Flow.NEXT:
+        # as a statement, whose evaluation may end in an exception
+        body = [_as_return(node)] if isinstance(node, ast.Lambda) else node.body
+        if ev.exec_block(body) is Flow.NEXT:
             emit_return(ev, None)
     except NeedArguments as failure:
         needed = NeedStatic(failure.leaves[0], failure.why)
@@ -101,6 +101,10 @@ def _run(ev: Evaluator, source: SourceFunction) -> None:
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         raise InternalCompilerError(message, ev.builder.loc, "the front end") from error
+
+
+def _as_return(node: ast.Lambda) -> ast.stmt:
+    return ast.copy_location(ast.Return(node.body), node.body)
 
 
 # --- arguments ----------------------------------------------------------------------------------------------------

@@ -351,7 +351,7 @@ def everything(x):
     with open("x"):
         pass
     print(x)
-    y = np.linalg.svd(x)
+    y = np.save("q", x)
     x.tofile("q")
     z = y + 1  # depends on what was refused: no finding of its own
     return {v for v in x}, z
@@ -365,7 +365,7 @@ def test_all_findings_of_a_function_are_reported_together() -> None:
         "try:",
         'with open("x"):',
         "print(x)",
-        "np.linalg.svd(x)",
+        'np.save("q", x)',
         'x.tofile("q")',
         "{v for v in x}",
     ]
@@ -375,8 +375,8 @@ def test_all_findings_of_a_function_are_reported_together() -> None:
 
 
 @jit
-def fourier(x):
-    return np.fft.fft(x)
+def polynomial(x):
+    return np.polynomial.polynomial.polyfit(x, x, 1)
 
 
 @jit
@@ -424,7 +424,11 @@ def to_strings(x):
 @pytest.mark.parametrize(
     "function, under, words",
     [
-        (fourier, "np.fft.fft(x)", ("`np.fft.fft`", "pydsl.callback")),
+        (
+            polynomial,
+            "np.polynomial.polynomial.polyfit(x, x, 1)",
+            ("polyfit`", "pydsl.callback(f, result=...)"),
+        ),
         (own_mistake, "np.sum(x, axes=1)", ("`np.sum`", "unexpected keyword argument 'axes'")),
         (appends, "found.append(x[i])", ("changing a list", "an array of fixed size")),
         (ranks, "y", ("float64 array of shape (1, 12)", "float64 array of shape (12,)", "y = x[None]")),
