@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydsl import knobs
 from pydsl.errors import UnsupportedError
 from pydsl.frontend.failures import NeedStatic
+from pydsl.frontend.request import TraceResult
 from pydsl.frontend.source import load
 from pydsl.frontend.trace import trace
 from pydsl.ir.core import Function
@@ -113,7 +114,7 @@ class Compilation:
             announce(self)
 
 
-class _Stages:
+class Stages:
     """Runs the stages one after the other, timing each."""
 
     def __init__(self) -> None:
@@ -134,19 +135,10 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     UnsupportedError: the function uses what the compiler does not support; all findings at once.
     StaticsNeeded: values of arguments that must be known at compile time.
     """
-    stage = _Stages()
+    stage = Stages()
     _refuse_target(request)
-    try:
-        traced = stage("trace", trace, trace_request(request))
-    except NeedStatic as need:
-        raise StaticsNeeded((dynamic_leaves(request)[need.leaf][0],)) from None
-    function: Function = traced.function
+    traced, function = front(request, stage)
     verifying = knobs.VERIFY.get()
-    if verifying:
-        stage("verify", verify, function)
-    stage("clean", eliminate_dead_code, function)
-    if verifying:
-        stage("verify", verify, function)
     lowered: Lowered = stage("lower", lower_function, function)
     loops = lowered.function
     stage("simplify", simplify, lowered)
@@ -161,6 +153,22 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     spec = specialization(request, traced, lowered)
     compilation = Compilation(request, function, lowered, loops, plan, report, text, stage.times)
     return CompiledSpecialization(spec, text, optimize, report=compilation)
+
+
+def front(request: CompileRequest, stage: Stages) -> tuple[TraceResult, Function]:
+    """The stages that know no target: the traced call and its function, clean."""
+    try:
+        traced = stage("trace", trace, trace_request(request))
+    except NeedStatic as need:
+        raise StaticsNeeded((dynamic_leaves(request)[need.leaf][0],)) from None
+    function: Function = traced.function
+    verifying = knobs.VERIFY.get()
+    if verifying:
+        stage("verify", verify, function)
+    stage("clean", eliminate_dead_code, function)
+    if verifying:
+        stage("verify", verify, function)
+    return traced, function
 
 
 def _refuse_target(request: CompileRequest) -> None:

@@ -174,10 +174,19 @@ def _ignoring(greater: str, less: str) -> Emitter:
 # --- division with remainder ----------------------------------------------------------------------------------------
 
 
+def _rest(b: FunctionText, t: str, x: str, y: str) -> str:
+    """C's remainder; a target with a math library of its own may have an instruction that is not exact."""
+    return call_math(b, "fmod", t, x, y) if b.target.math_prefix else b.op(f"frem {t} {x}, {y}")
+
+
+def _fmod(b: FunctionText, call: OpCall) -> Value:
+    return _rest(b, call.type, call.x, call.y)
+
+
 def _modulo(b: FunctionText, call: OpCall) -> tuple[str, str, str]:
     """C's remainder, the remainder with the sign of the divisor, and whether they differ by the divisor."""
     t, x, y, zero = call.type, call.x, call.y, _lit(call, 0.0)
-    rest = b.op(f"frem {t} {x}, {y}")
+    rest = _rest(b, t, x, y)
     nonzero = b.op(f"fcmp une {t} {rest}, {zero}")
     opposite = b.op(f"xor i1 {b.op(f'fcmp olt {t} {y}, {zero}')}, {b.op(f'fcmp olt {t} {rest}, {zero}')}")
     wrong = b.op(f"and i1 {nonzero}, {opposite}")
@@ -293,7 +302,7 @@ def _ldexp(b: FunctionText, call: OpCall) -> Value:
         n = b.op(f"trunc i64 {b.intrinsic('smax', 'i64', n, str(-(2**31)))} to i32")
     elif call.dtypes[1].itemsize < 4:
         n = b.op(f"sext {llvm_type(call.dtypes[1])} {n} to i32")
-    symbol = "ldexp" if t == "double" else "ldexpf"
+    symbol = f"{b.target.math_prefix}{'ldexp' if t == 'double' else 'ldexpf'}"
     return b.call(t, symbol, [f"{t} {call.x}", f"i32 {n}"], "nounwind willreturn memory(none)")
 
 
@@ -337,7 +346,7 @@ FLOATS: dict[str, Emitter] = {
     "rad2deg": _scaled(180.0, math.pi),
     "floor_divide": _floor_divide,
     "remainder": _remainder,
-    "fmod": _binary("frem"),
+    "fmod": _fmod,
     "nextafter": _next_after,
     "spacing": _spacing,
     "logaddexp": _log_add_exp("exp", "log1p", math.log(2.0)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from pydsl.jit.llvm.casts import cast
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.scalars import COMPLEX128, FLOAT64, INT64, DType, Value, is_complex
@@ -15,18 +18,28 @@ from pydsl.loops.ir import LoopFunction
 KERNEL = "pydsl_kernel"
 
 
-def emit_kernel(function: LoopFunction, target: Target, name: str = KERNEL) -> str:
+class Parts(NamedTuple):
+    """What writes a function: the classes of its storage and of its statements (those of another target)."""
+
+    storage: type[Storage] = Storage
+    writer: Callable[[Frame, Storage], Writer] = Writer
+
+
+CPU_PARTS = Parts()
+
+
+def emit_kernel(function: LoopFunction, target: Target, name: str = KERNEL, parts: Parts = CPU_PARTS) -> str:
     """The module, as text."""
     unit = Unit(function, target)
     text = FunctionText(unit.module, name, "i64", ["ptr noalias %rt", "ptr %slots"])
     frame = Frame(unit, text, "%rt", "%slots")
     status = text.entry_op("alloca i64")
-    storage = Storage(frame, status)
+    storage = parts.storage(frame, status)
     for var, slot in function.scalars:
         frame.bind(var, _from_slot(text, slot, var.dtype))
     if function.arena:
         storage.open_arena(function.arena)
-    Writer(frame, storage).body(frame, function.body)
+    parts.writer(frame, storage).body(frame, function.body)
     if not text.terminated:
         storage.stop("0")
     text.start(frame.leave)

@@ -12,7 +12,11 @@ PURE = "nounwind willreturn memory(none)"
 
 def call_scalar_math(b: FunctionText, name: str, type_: str, *arguments: str) -> str:
     """The C library's own function, with its precision, where several results are combined and errors would add up."""
-    return b.call(type_, name if type_ == "double" else f"{name}f", [f"{type_} {x}" for x in arguments], PURE)
+    return b.call(type_, _symbol(b, name, type_), [f"{type_} {x}" for x in arguments], PURE)
+
+
+def _symbol(b: FunctionText, name: str, type_: str) -> str:
+    return f"{b.target.math_prefix}{name}" if type_ == "double" else f"{b.target.math_prefix}{name}f"
 
 
 def call_math(b: FunctionText, name: str, type_: str, *arguments: str) -> str:
@@ -20,7 +24,7 @@ def call_math(b: FunctionText, name: str, type_: str, *arguments: str) -> str:
     inline = INLINE.get((name, type_))
     if inline is not None and b.target.fma:
         return inline(b, type_, *arguments)
-    default = MathFunction(name if type_ == "double" else f"{name}f")
+    default = MathFunction(_symbol(b, name, type_))
     function = b.target.math.get((name, type_), default)
     scalar = b.module.declare(function.symbol, type_, [type_] * len(arguments), PURE)
     attributes = PURE

@@ -124,7 +124,8 @@ done:
 }}"""
 
 
-def _release_text() -> str:
+def release_text() -> str:
+    """The function `pydsl.release`."""
     return f"""define internal void @pydsl.release(ptr %rt, ptr %data) nounwind noinline {{
 entry:
   %none = icmp eq ptr %data, null
@@ -198,21 +199,21 @@ def allocate(b: FunctionText, rt: str, nbytes: str) -> str:
 
 def release(b: FunctionText, rt: str, data: str) -> None:
     """Give up a reference to a block; null is none."""
-    function = b.module.helper("pydsl.release", _release_text)
+    function = b.module.helper("pydsl.release", release_text)
     b.do(f"call void {function}(ptr {rt}, ptr {data})")
 
 
 def take_arena(b: FunctionText, rt: str, nbytes: str) -> str:
     """A block of at least so many bytes, or null."""
     b.module.helper("pydsl.allocate", _allocate_text)
-    b.module.helper("pydsl.release", _release_text)
+    b.module.helper("pydsl.release", release_text)
     function = b.module.helper("pydsl.take_arena", _take_arena_text)
     return b.op(f"call ptr {function}(ptr {rt}, i64 {nbytes})")
 
 
 def give_arena(b: FunctionText, rt: str, data: str) -> None:
     """Put an arena back for the next call; null is none."""
-    b.module.helper("pydsl.release", _release_text)
+    b.module.helper("pydsl.release", release_text)
     function = b.module.helper("pydsl.give_arena", _give_arena_text)
     b.do(f"call void {function}(ptr {rt}, ptr {data})")
 

@@ -31,6 +31,7 @@ class Target:
     math: function name and LLVM type ("exp", "double") to the function that computes it.
     function_attributes: attributes of every function.
     threads: the most threads of a parallel loop.
+    math_prefix: what the names of the target's math functions begin with, where they are not those of C.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Target:
     math: Mapping[tuple[str, str], MathFunction] = field(default_factory=dict)
     function_attributes: str = "nounwind"
     threads: int = 1
+    math_prefix: str = ""
 
     def lanes(self, itemsize: int) -> int:
         """Elements of that many bytes in one vector register."""

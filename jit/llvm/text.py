@@ -20,6 +20,7 @@ class ModuleText:
         self._functions: list[str] = []
         self._metadata: list[str] = []
         self._interned: dict[str, str] = {}
+        self._named: dict[str, list[str]] = {}
         self._attributes: dict[str, int] = {}
         self._kept: dict[str, None] = {}
         self._helpers: set[str] = set()
@@ -80,6 +81,10 @@ class ModuleText:
         self._metadata.append(f"{name} = distinct !{{{inside}}}")
         return name
 
+    def annotate(self, name: str, content: str) -> None:
+        """Adds a node to a named list of metadata."""
+        self._named.setdefault(name, []).append(self.node(content))
+
     # --- result ---------------------------------------------------------------------------------------------
 
     def text(self) -> str:
@@ -94,6 +99,7 @@ class ModuleText:
         lines += self._functions
         lines += [f"attributes #{number} = {{ {text} }}" for text, number in self._attributes.items()]
         lines += self._metadata
+        lines += [f"!{name} = !{{{', '.join(nodes)}}}" for name, nodes in self._named.items()]
         return "\n".join(lines) + "\n"
 
 
@@ -104,6 +110,7 @@ class FunctionText:
     vector: the code being written is the body of a loop that will be vectorised, so branch-free forms on wide types
         are preferred to scalar shortcuts.
     terminated: the current block has its terminator; what follows is unreachable until the next label.
+    parameters: may be completed until the text is asked for.
     """
 
     def __init__(self, module: ModuleText, name: str, result: str, parameters: Sequence[str]) -> None:
@@ -112,7 +119,8 @@ class FunctionText:
         self.name = name
         self.vector = False
         self.terminated = False
-        self._header = f"{result} @{name}({', '.join(parameters)})"
+        self.parameters = list(parameters)
+        self._result = result
         self._entry: list[str] = []
         self._lines: list[str] = []
         self._names = 0
@@ -197,9 +205,8 @@ class FunctionText:
     def text(self, linkage: str = "", attributes: str = "nounwind") -> str:
         """The whole function."""
         group = self.module.attributes(attributes)
-        return "\n".join(
-            [f"define {linkage}{self._header} {group} {{", "entry:", *self._entry, *self._lines, "}"]
-        )
+        header = f"{self._result} @{self.name}({', '.join(self.parameters)})"
+        return "\n".join([f"define {linkage}{header} {group} {{", "entry:", *self._entry, *self._lines, "}"])
 
 
 _SUFFIXES = {"float": "f32", "double": "f64", "half": "f16"}

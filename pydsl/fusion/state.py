@@ -32,6 +32,7 @@ class LoweringState:
     buffers: the buffer of each storage, made on first use.
     scalars: the expression of each scalar value.
     errors: all the ways to fail.
+    threads: iterations are spread over the threads of a GPU: a reduction is one accumulator for each result.
     sizes: sizes, over values, of buffers whose `nbytes` is not set yet.
     extra_buffers: buffers that stand for no storage (temporaries of the lowering).
     """
@@ -41,6 +42,7 @@ class LoweringState:
     errors: list[ErrorRecord] = field(default_factory=list)
     extra_buffers: list[Buffer] = field(default_factory=list)
     sizes: dict[Buffer, Affine | None] = field(default_factory=dict)
+    threads: bool = False
 
     def buffer(self, storage: Storage) -> Buffer:
         known = self.buffers.get(storage)

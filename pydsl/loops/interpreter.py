@@ -40,6 +40,7 @@ from pydsl.loops.ir import (
     DType,
     Expr,
     Fail,
+    Fetch,
     For,
     Gemm,
     If,
@@ -59,6 +60,7 @@ from pydsl.loops.ir import (
     StoreSlot,
     Var,
     While,
+    cell_bytes,
 )
 
 Bytes: TypeAlias = "NDArray[np.uint8]"
@@ -174,7 +176,7 @@ class _Machine:
                 return region_of(buffer.data) if isinstance(buffer.data, np.ndarray) else None
             case Space.CONST:
                 return Region(np.frombuffer(np.asarray(buffer.data).tobytes(order="A"), np.uint8))
-            case Space.LOCAL:
+            case Space.LOCAL | Space.SHARED:
                 return _fresh(0 if buffer.nbytes is None else buffer.nbytes.value)
             case Space.ARENA:
                 return Region(arena.data, buffer.arena_offset or 0)
@@ -272,7 +274,7 @@ class _Machine:
 
     def loop(self, loop: For) -> None:
         start, stop = self.index(loop.start), self.index(loop.stop)
-        free = loop.independent or loop.kind is LoopKind.PARALLEL
+        free = loop.independent or loop.kind in (LoopKind.PARALLEL, LoopKind.BLOCK, LoopKind.THREAD)
         counters = range(start, stop)
         for counter in reversed(counters) if free and self.backwards else counters:
             self.values[loop.var] = np.int64(counter)
@@ -314,6 +316,12 @@ class _Machine:
         dtype = stmt.value.dtype
         value = self.evaluate(stmt.value)
         self.bytes_at(stmt.buffer, self.index(stmt.offset), dtype.itemsize, write=True).view(dtype)[0] = value
+
+    def fetch(self, stmt: Fetch) -> None:
+        offset = self.index(stmt.offset)
+        for var in stmt.vars:
+            self.values[var] = self.bytes_at(stmt.buffer, offset, var.dtype.itemsize).view(var.dtype)[0]
+            offset += cell_bytes(var.dtype)
 
     def store_slot(self, stmt: StoreSlot) -> None:
         self._write_slot(stmt.slot, self.evaluate(stmt.value), stmt.value.dtype)
@@ -431,6 +439,7 @@ _STATEMENTS: dict[type[Stmt], Callable[[_Machine, Any], None]] = {
     Assign: _Machine.assign,
     Store: _Machine.store,
     StoreSlot: _Machine.store_slot,
+    Fetch: _Machine.fetch,
     Break: _Machine.break_,
     Continue: _Machine.continue_,
     Alloc: _Machine.alloc,

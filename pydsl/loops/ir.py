@@ -107,6 +107,7 @@ class Space(enum.Enum):
     HEAP = "heap"  # from `Alloc` until `Release` (reference counted)
     RESULT = "result"  # allocated by `AllocResult` through the runtime, owned by NumPy
     POINTER = "pointer"  # a mutable pointer, set by `SetPointer`
+    SHARED = "shared"  # memory of a block of threads, of static size, alive inside one BLOCK loop
 
 
 @dataclass(eq=False)
@@ -220,6 +221,8 @@ class LoopKind(enum.Enum):
     PARALLEL = "parallel"  # iterations on threads; iterations are independent
     VECTOR = "vector"  # iterations are independent apart from reassoc accumulators: please vectorise
     UNROLL = "unroll"  # constant extent: fully unroll
+    BLOCK = "block"  # a kernel: iterations are blocks of threads, independent; its body has THREAD loops
+    THREAD = "thread"  # iterations are the threads of a block, independent; a barrier ends the loop
 
 
 @dataclass(eq=False)
@@ -431,6 +434,21 @@ class Contract(Stmt):
     epilogue: list[Stmt]
     kernel: int = 0
     parallel: bool = False
+
+
+@dataclass(eq=False)
+class Fetch(Stmt):
+    """Declares immutable variables with values that lie in device memory one after the other from byte ``offset`` on,
+    each in a cell of ``cell_bytes`` of its dtype: one copy to the host, which waits for it."""
+
+    vars: tuple[Var, ...]
+    buffer: Buffer
+    offset: Affine
+
+
+def cell_bytes(dtype: DType) -> int:
+    """Bytes of the cell that a scalar takes in device memory."""
+    return 8 if dtype.itemsize <= 8 else 16
 
 
 @dataclass(eq=False)

@@ -29,6 +29,7 @@ from pydsl.loops.ir import (
     ErrorRecord,
     Expr,
     Fail,
+    Fetch,
     For,
     Gemm,
     If,
@@ -322,6 +323,21 @@ class _Parser(Terms):
         self.line.expect("=")
         return StoreSlot(slot, self.expr())
 
+    def _fetch(self) -> Stmt:
+        names = [self._named()]
+        while self.line.accept(","):
+            names.append(self._named())
+        self.line.expect("=")
+        buffer, offset = self.byte_place()
+        return Fetch(tuple(names), buffer, offset)
+
+    def _named(self) -> Var:
+        name = self.line.take_kind("word")
+        self.line.expect(":")
+        var = self.declare(name, self.line.dtype())
+        self.bounds(var)
+        return var
+
     def _alloc(self) -> Stmt:
         index = self.line.integer("result")
         buffer = self.buffer_name()
@@ -405,6 +421,7 @@ _SIMPLE: dict[str, Callable[[_Parser], Stmt]] = {
     "var": _Parser._mutable,
     "slot": _Parser._slot,
     "alloc": _Parser._alloc,
+    "fetch": _Parser._fetch,
     "release": lambda parser: Release(parser.buffer_name()),
     "point": _Parser._point,
     "copy": _Parser._copy,

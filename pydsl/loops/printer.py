@@ -41,6 +41,7 @@ from pydsl.loops.ir import (
     ErrorRecord,
     Expr,
     Fail,
+    Fetch,
     For,
     Gemm,
     If,
@@ -253,6 +254,10 @@ class _Printer:
     def store(self, stmt: Store) -> None:
         self.line(f"{self.buffer(stmt.buffer)}[{self.index(stmt.offset)}] = {self.expr(stmt.value)}")
 
+    def fetch(self, stmt: Fetch) -> None:
+        names = ", ".join(f"{self.name(var)}: {var.dtype}{self.bounds(var)}" for var in stmt.vars)
+        self.line(f"fetch {names} = {self.buffer(stmt.buffer)}[{self.index(stmt.offset)}]")
+
     def store_slot(self, stmt: StoreSlot) -> None:
         self.line(f"slot {stmt.slot} = {self.expr(stmt.value)}")
 
@@ -332,6 +337,7 @@ _PRINTERS: dict[type[Stmt], Callable[[_Printer, Any], None]] = {
     Assign: _Printer.assign,
     Store: _Printer.store,
     StoreSlot: _Printer.store_slot,
+    Fetch: _Printer.fetch,
     Break: _Printer.break_,
     Continue: _Printer.continue_,
     Alloc: _Printer.alloc,

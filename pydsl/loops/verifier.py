@@ -25,10 +25,12 @@ from pydsl.loops.ir import (
     CallPython,
     Continue,
     Contract,
+    Copy,
     Declare,
     DType,
     Expr,
     Fail,
+    Fetch,
     For,
     Gemm,
     If,
@@ -44,6 +46,7 @@ from pydsl.loops.ir import (
     Space,
     Stmt,
     Store,
+    StoreSlot,
     Var,
     While,
 )
@@ -133,6 +136,10 @@ class _Checker:
             case Let(var=var, value=value) | Declare(var=var, value=value):
                 self._same(value.dtype, var.dtype, f"the value of {var!r}")
                 return seen.with_var(var, mutable=isinstance(stmt, Declare))
+            case Fetch():
+                for var in stmt.vars:
+                    seen = seen.with_var(var)
+                return seen
             case Assign():
                 self._assign(stmt, seen)
             case For():
@@ -173,7 +180,22 @@ class _Checker:
             # what is declared outside cannot be assigned by several threads
             inside = replace(inside, parallel=loop, mutable=frozenset(), in_loop=False)
             self._parallel_memory(loop)
+        if loop.kind is LoopKind.BLOCK:
+            # what is declared outside belongs to the host
+            inside = replace(inside, parallel=loop, mutable=frozenset(), in_loop=False)
+            self._kernel(loop)
         self.body(loop.body, inside)
+
+    def _kernel(self, loop: For) -> None:
+        """Only the threads of a kernel touch memory, and only memory that is there already."""
+        for stmt in walk(loop.body):
+            if isinstance(
+                stmt, (Alloc, AllocResult, Release, SetPointer, StoreSlot, Copy, Gemm, Contract, Fetch)
+            ):
+                self.say(f"{type(stmt).__name__} in the kernel over {loop.var!r}")
+        for stmt in loop.body:
+            if not isinstance(stmt, For) and any(True for _ in buffers(stmt)):
+                self.say(f"an access outside of the thread loops of the kernel over {loop.var!r}")
 
     def _parallel_memory(self, loop: For) -> None:
         for stmt in walk(loop.body):

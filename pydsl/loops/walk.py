@@ -17,6 +17,7 @@ from pydsl.loops.ir import (
     Declare,
     Expr,
     Fail,
+    Fetch,
     For,
     Gemm,
     If,
@@ -97,7 +98,7 @@ def buffers(stmt: Stmt) -> Iterator[Buffer]:
     for load in loads(stmt):
         yield load.buffer
     match stmt:
-        case Store() | Alloc() | AllocResult() | Release():
+        case Store() | Alloc() | AllocResult() | Release() | Fetch():
             yield stmt.buffer
         case SetPointer():
             yield from (stmt.pointer, stmt.target)
@@ -138,7 +139,7 @@ def affines(stmt: Stmt) -> Iterator[Affine]:
         case For():
             yield stmt.start
             yield stmt.stop
-        case Store():
+        case Store() | Fetch():
             yield stmt.offset
         case Alloc() | AllocResult():
             yield stmt.nbytes

@@ -16,19 +16,25 @@ from pydsl.fusion.statement import Statement
 from pydsl.loops.ir import Apply, Const, Contract, Expr, Load, Read, Stmt, Store, Var
 from pydsl.lowering.library import copied_product, library_product
 from pydsl.lowering.products import Dim, Product, around, classify, constant, size
-from pydsl.lowering.reductions import lower_reduction
+from pydsl.lowering.reductions import lower_products, lower_reduction
 
 #: bytes of the right operand that the register-tiled code keeps packed
 PACKED_BYTES = 1 << 20
 
 
-def lower_contraction(statement: Statement, loops: list[Dim], epilogue: list[Stmt]) -> list[Stmt]:
+def lower_contraction(
+    statement: Statement, loops: list[Dim], epilogue: list[Stmt], *, threads: bool = False
+) -> list[Stmt]:
     """``dst = sum of products`` with the explicit ``loops`` around it, each element followed by ``epilogue``.
 
     Parameters
     ----------
     loops: the loops of the result's dimensions, outermost first; the epilogue refers to their variables.
+    threads: for a GPU: always one accumulator for each element.
     """
+    if threads:
+        total = lower_products(statement) if loops else lower_reduction(statement, threads=True)
+        return around(loops, [*total, *epilogue])
     product = classify(statement, loops)
     if product is not None:
         for strategy in (library_product, _tiled, copied_product):

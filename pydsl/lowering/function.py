@@ -106,6 +106,7 @@ class Lowered:
     arguments: for every leaf argument (block argument), its first ABI slot.
     implicit: global arrays that are used, in order, with their slots.
     results: for every return site, its dynamic leaves in operand order.
+    context_slot: the slot after those of the arguments; it is there on a GPU only.
     """
 
     function: LoopFunction
@@ -116,16 +117,18 @@ class Lowered:
     segments: list[Segment]
     written_arguments: set[Storage]
     buffers: dict[Storage, Buffer]
+    context_slot: int = -1
 
 
-def lower_function(function: Function, fuse: bool = True) -> Lowered:
+def lower_function(function: Function, fuse: bool = True, *, threads: bool = False) -> Lowered:
     """Lowers a tensor IR function.
 
     Parameters
     ----------
     fuse: False keeps every operation in its own loop nest.
+    threads: for a GPU: an argument slot more, for the context, and reductions for threads (`LoweringState.threads`).
     """
-    return _FunctionLowering(function, fuse).run()
+    return _FunctionLowering(function, fuse, threads).run()
 
 
 @dataclass
@@ -177,10 +180,10 @@ _CUTS = (Kind.CONTROL, Kind.CALL)
 
 
 class _FunctionLowering:
-    def __init__(self, function: Function, fuse: bool) -> None:
+    def __init__(self, function: Function, fuse: bool, threads: bool) -> None:
         self.source = function
         self.fuse = fuse
-        self.state = LoweringState()
+        self.state = LoweringState(threads=threads)
         self.usage = _Usage()
         self.segments: list[Segment] = []
         self.kernels = 0
@@ -226,6 +229,7 @@ class _FunctionLowering:
             self.segments,
             self.usage.written,
             self.state.buffers,
+            self.context_slot,
         )
 
     # --- where things are used ---
@@ -284,6 +288,8 @@ class _FunctionLowering:
                 self.argument_of[storage] = (len(self.source.body.args) + len(self.implicit), low)
                 self.implicit.append((storage, self.n_slots))
                 self.n_slots += 1
+        self.context_slot = self.n_slots
+        self.n_slots += self.state.threads
 
     def _place_storages(self) -> None:
         usage = self.usage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,9 +43,8 @@ def lower_item(item: Nest | Statement, state: LoweringState) -> list[Stmt]:
         contraction = _contraction_nest(item)
         if contraction is not None:
             statement, loops, epilogue = contraction
-            return lower_contraction(
-                statement, loops, [s for e in epilogue for s in lower_statement(e, state)]
-            )
+            after = [s for e in epilogue for s in lower_statement(e, state)]
+            return lower_contraction(statement, loops, after, threads=state.threads)
         body: list[Stmt] = []
         for inner in item.body:
             body.extend(lower_item(inner, state))
@@ -82,14 +82,17 @@ def lower_statement(statement: Statement, state: LoweringState) -> list[Stmt]:
             return _check(statement, state)
         case StatementKind.MAP | StatementKind.SCATTER:
             return _write(statement)
+        case StatementKind.REDUCE if statement.lane is not None and state.threads:
+            extent = dict(zip(statement.vars, statement.extents, strict=True))[statement.lane]
+            return surround([(statement.lane, extent)], lower_statement(replace(statement, lane=None), state))
         case StatementKind.REDUCE if statement.lane is not None:
             return lower_strips(statement)
         case StatementKind.REDUCE if statement.reduction in ("argmax", "argmin"):
             return lower_argument(statement)
         case StatementKind.REDUCE:
-            return lower_reduction(statement)
+            return lower_reduction(statement, threads=state.threads)
         case StatementKind.CONTRACT:
-            return lower_contraction(statement, [], [])
+            return lower_contraction(statement, [], [], threads=state.threads)
     raise InternalCompilerError(f"no lowering for statement {statement!r}")
 
 

@@ -25,12 +25,17 @@ F32, F64, BOOL = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.bool_)
 Dim = tuple[Var, Affine]
 
 
-def lower_reduction(statement: Statement) -> list[Stmt]:
-    """``dst = reduction of value over the reduce dims``, at one point of the result."""
+def lower_reduction(statement: Statement, *, threads: bool = False) -> list[Stmt]:
+    """``dst = reduction of value over the reduce dims``, at one point of the result.
+
+    Parameters
+    ----------
+    threads: for a GPU: sums of floats have one accumulator, in a wider type or compensated.
+    """
     assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
     dims = reduce_order(statement)
     if statement.reduction == "sum" and statement.dtype.kind == "f":
-        body, result = _float_sum(statement, dims)
+        body, result = (_wide_sum if threads else _float_sum)(statement, dims)
     else:
         acc = Var("acc", statement.dtype)
         exact = statement.dtype.kind in "iub" or statement.reduction not in ("sum", "prod")
@@ -38,6 +43,30 @@ def lower_reduction(statement: Statement) -> list[Stmt]:
         body = [Declare(acc, identity(statement.reduction, statement.dtype)), *_loops(dims, step)]
         result = Read(acc)
     return [*body, Store(statement.buffer, statement.address, result)]
+
+
+def lower_products(statement: Statement) -> list[Stmt]:
+    """A sum of products at one point of the result, one after the other; float16 in float32, as NumPy does."""
+    assert statement.buffer is not None and statement.dtype is not None and statement.value is not None
+    dtype = statement.dtype
+    working = F32 if dtype == np.float16 else dtype
+    acc = Var("acc", working)
+    value = rewrite(statement.value, lambda e: _wider_product(e, working))
+    step = _step(acc, value, "sum", reassoc=dtype.kind in "iub")
+    result = _narrow(Read(acc), dtype)
+    loops = _loops(reduce_order(statement), step)
+    return [
+        Declare(acc, identity("sum", working)),
+        *loops,
+        Store(statement.buffer, statement.address, result),
+    ]
+
+
+def _wider_product(expr: Expr, dtype: np.dtype[Any]) -> Expr | None:
+    if not isinstance(expr, Apply) or expr.name != "multiply":
+        return None
+    args = tuple(a if a.dtype == dtype else Apply("cast", (a,), dtype) for a in expr.args)
+    return Apply("multiply", args, dtype, contract=dtype.kind == "f")
 
 
 def reduce_order(statement: Statement) -> list[Dim]:
@@ -96,6 +125,23 @@ def _float_sum(statement: Statement, dims: list[Dim]) -> tuple[list[Stmt], Expr]
     total = _Total(F64 if working == F32 else working)
     body = _chunks(inner, extent, value, working, total)
     return [*total.declare(), *_loops(outer, body)], _narrow(total.result(), dtype)
+
+
+def _wide_sum(statement: Statement, dims: list[Dim]) -> tuple[list[Stmt], Expr]:
+    dtype = statement.dtype
+    assert dtype is not None and statement.value is not None
+    total = _Total(F64)
+    before, value = plain(statement.value)
+    wide = dtype.itemsize < F64.itemsize
+    if wide:
+        step: list[Stmt] = [
+            Assign(total.sum, Apply("add", (Read(total.sum), _narrow(value, F64)), F64, reassoc=True))
+        ]
+    else:
+        step = total.add(value)
+    declared = total.declare()
+    body = [*(declared[:1] if wide else declared), *_loops(dims, [*before, *step])]
+    return body, _narrow(total.result(), dtype)
 
 
 def _narrow(expr: Expr, dtype: np.dtype[Any]) -> Expr:
