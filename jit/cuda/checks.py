@@ -7,7 +7,8 @@ words when nothing is allocated there. The shadow of a byte is one word that say
 
 Flags: 1 written in this phase, 2 read by several threads in this phase, 4 read by several blocks, 8 written in this
 launch. A phase ends with a barrier. Blocks run one after the other, so that an entry of another block is of an earlier
-one: it conflicts if either wrote. Within a block, accesses of one phase by two threads conflict if either wrote.
+one: it conflicts if either wrote, except in shared memory, which each block has for itself. Within a block, accesses of
+one phase by two threads conflict if either wrote.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ candidate:
   br i1 %fits, label %found, label %outside
 found:
   %where = phi i64 [ %in_shared, %use_shared ], [ %inside, %candidate ]
+  %private = phi i1 [ true, %use_shared ], [ false, %candidate ]
   %shadows = phi i64 [ %shared_shadow, %use_shared ], [ %shadow, %candidate ]
   %tracked = icmp ne i64 %shadows, 0
   br i1 %tracked, label %track, label %done
@@ -130,7 +132,9 @@ known:
   %old.e0 = lshr i64 %old.flags, 3
   %old.e = trunc i64 %old.e0 to i1
   %same.block = icmp eq i64 %old.block, %my.block
-  br i1 %same.block, label %in_block, label %across
+  br i1 %same.block, label %in_block, label %elsewhere
+elsewhere:
+  br i1 %private, label %keep, label %across
 across:
   %clash.across = or i1 %wrote, %old.e
   %both = or i64 %old, {6 << 32}
@@ -158,8 +162,8 @@ other:
   %more.other = or i64 %old, {2 << 32}
   br i1 %clash.other, label %race, label %keep
 keep:
-  %new = phi i64 [ %fresh, %byte ], [ %both, %across ], [ %moved, %later ], [ %more.mine, %mine ],
-    [ %more.other, %other ], [ %fresh, %race ]
+  %new = phi i64 [ %fresh, %byte ], [ %fresh, %elsewhere ], [ %both, %across ], [ %moved, %later ],
+    [ %more.mine, %mine ], [ %more.other, %other ], [ %fresh, %race ]
   store i64 %new, ptr %cell
   %k.next = add i64 %k, 1
   %go = icmp ult i64 %k.next, %size

@@ -123,7 +123,7 @@ class SimKernel:
         if block != image.block or not 0 < grid < 1 << 31 or (image.grid is not None and grid != image.grid):
             return 1  # CUDA_ERROR_INVALID_VALUE
         state.begin()
-        shared = np.zeros(image.shared + 64, np.uint8)
+        shared = np.full(image.shared + 64, 0xFF, np.uint8)
         shadow = np.zeros(image.shared + 64, np.int64)
         words = state.words
         words[STATE_SHARED], words[STATE_SHARED_SIZE] = -(-shared.ctypes.data // 64) * 64, image.shared

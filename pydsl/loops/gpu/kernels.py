@@ -18,39 +18,43 @@ What cannot be spread is run by one thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 
 from pydsl.errors import SourceLocation
 from pydsl.ir.affine import Affine
+from pydsl.loops.gpu.phases import in_phases
 from pydsl.loops.gpu.pieces import Piece, is_parallel
+from pydsl.loops.gpu.positions import counted, perfect, positions, spreads
+from pydsl.loops.gpu.stages import many_blocks
 from pydsl.loops.ir import (
     INT64,
     Apply,
-    Assign,
     Const,
-    Declare,
-    DType,
-    Expr,
     For,
     If,
     Index,
     Let,
     LoopKind,
-    Read,
+    Space,
     Stmt,
     Var,
     While,
 )
-from pydsl.loops.walk import walk
+from pydsl.loops.walk import buffers, loads, walk
 
 BLOCK = 256
 """Threads of a block."""
 WARP = 32
-UINT32, UINT64, BOOL = np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(np.bool_)
+MANY_ROWS = 2048
+"""Rows from which a thread for each keeps a device busy, where neighbours read neighbouring elements."""
+BOOL = np.dtype(np.bool_)
+Made: TypeAlias = "tuple[list[Stmt], list[Kernel]]"
+"""Statements of the host, launches among them, and the kernels in their order."""
 
 
 @dataclass(eq=False)
@@ -90,33 +94,13 @@ class Kernel:
 
 def build(piece: Piece) -> tuple[list[Stmt], list[Kernel]]:
     """The kernels of a piece with what the host computes for them."""
-    found = _map(piece)
-    if found is None:
-        found = _serial(piece)
-    return found
-
-
-# --- one thread ------------------------------------------------------------------------------------------------------
-
-
-def _serial(piece: Piece) -> tuple[list[Stmt], list[Kernel]]:
-    loop = _launch(Affine.of(1), 1, piece.body)
-    return [loop], [Kernel(loop, "serial", 1, 1, location(piece.body))]
-
-
-def _launch(
-    blocks: Affine, threads: int, body: list[Stmt], *, block: Var | None = None, thread: Var | None = None
-) -> For:
-    limit = blocks.value - 1 if blocks.is_const else None
-    block = block or Var("b", INT64, (0, limit))
-    thread = thread or Var("t", INT64, (0, threads - 1))
-    inner = For(thread, Affine.of(0), Affine.of(threads), body, LoopKind.THREAD, True)
-    return For(block, Affine.of(0), blocks, [inner], LoopKind.BLOCK, True, kernel=number_of(body))
-
-
-def number_of(body: Sequence[Stmt]) -> int:
-    """The number of the fused nest that statements come from."""
-    return max((s.kernel for s in walk(list(body)) if isinstance(s, For)), default=0)
+    *before, last = piece.body
+    lets = [s for s in before if isinstance(s, Let)]
+    if is_parallel(last) and isinstance(last, For) and spreads(last) and len(lets) == len(before):
+        loops, inner = perfect(last)
+        made = _rows(last, loops, inner, lets) if shares_rows(loops, inner) else None
+        return made or _map(last, loops, inner, lets) or _serial(piece)
+    return _together(piece) or _serial(piece)
 
 
 def location(body: Sequence[Stmt]) -> SourceLocation | None:
@@ -124,110 +108,151 @@ def location(body: Sequence[Stmt]) -> SourceLocation | None:
     return next((s.loc for s in walk(list(body)) if isinstance(s, (For, While)) and s.loc), None)
 
 
-# --- one thread for each iteration -----------------------------------------------------------------------------------
+def number_of(body: Sequence[Stmt]) -> int:
+    """The number of the fused nest that statements come from."""
+    return max((s.kernel for s in walk(list(body)) if isinstance(s, For)), default=0)
 
 
-def _map(piece: Piece) -> tuple[list[Stmt], list[Kernel]] | None:
-    *before, last = piece.body
-    if not is_parallel(last) or not all(isinstance(s, Let) for s in before):
-        return None
-    assert isinstance(last, For)
-    if not spreads(last):
-        return None
-    loops, inner = perfect(last)
-    host: list[Stmt] = []
+def _launch(blocks: Affine, body: list[Stmt], block: Var, source: Sequence[Stmt]) -> For:
+    return For(block, Affine.of(0), blocks, body, LoopKind.BLOCK, True, kernel=number_of(source))
+
+
+def _thread_loop(thread: Var, threads: int, body: list[Stmt]) -> For:
+    return For(thread, Affine.of(0), Affine.of(threads), body, LoopKind.THREAD, True)
+
+
+def _block_var(blocks: Affine) -> Var:
+    return Var("b", INT64, (0, blocks.value - 1 if blocks.is_const else None))
+
+
+# --- one thread -------------------------------------------------------------------------------------------------------
+
+
+def _serial(piece: Piece) -> Made:
+    blocks = Affine.of(1)
+    thread = _thread_loop(Var("t", INT64, (0, 0)), 1, piece.body)
+    loop = _launch(blocks, [thread], _block_var(blocks), piece.body)
+    return [loop], [Kernel(loop, "serial", 1, 1, location(piece.body))]
+
+
+# --- one thread for each iteration ------------------------------------------------------------------------------------
+
+
+def _map(source: For, loops: list[For], inner: list[Stmt], before: list[Let]) -> Made | None:
     extents = [loop.stop - loop.start for loop in loops]
-    if all(e.is_const for e in extents):
-        total = prod(max(0, e.value) for e in extents)
-        count = Affine.of(total)
-        if not total:
-            return [], []
-        threads = min(BLOCK, -(-total // WARP) * WARP)
-        blocks = Affine.of(-(-total // threads))
-    else:
-        threads = BLOCK
-        if any(_depends(e, before) for e in extents):
-            return None
-        host, count, blocks = _counted(extents)
-        total = None
-    block = Var("b", INT64, (0, blocks.value - 1 if blocks.is_const else None))
-    thread = Var("t", INT64, (0, threads - 1))
+    if any(_depends(e, before) for e in extents):
+        return None
+    host, count, total = counted(extents)
+    if total == 0:
+        return [], []
+    threads = BLOCK if total is None else min(BLOCK, -(-total // WARP) * WARP)
+    more, blocks = _ceiling(count, threads)
+    block, thread = _block_var(blocks), Var("t", INT64, (0, threads - 1))
     at = Affine.of(block) * threads + Affine.of(thread)
-    body = [*_positions(loops, extents, at, total), *inner]
+    body: list[Stmt] = [*before, *positions(loops, extents, at, total), *inner]
     if total is None or total % threads:
-        body = [If(Apply("less", (Index(at), Index(count)), BOOL), [*before, *body])]
-    else:
-        body = [*before, *body]
-    loop = _launch(blocks, threads, body, block=block, thread=thread)
-    loop.kernel = last.kernel
-    return [*host, loop], [Kernel(loop, "map", threads, total, location([last]))]
+        body = [If(Apply("less", (Index(at), Index(count)), BOOL), body)]
+    loop = _launch(blocks, [_thread_loop(thread, threads, body)], block, [source])
+    return [*host, *more, loop], [Kernel(loop, "map", threads, total, location([source]))]
 
 
-def spreads(loop: For) -> bool:
-    """Whether iterations assign nothing outside, so that each may run on a thread of its own."""
-    inside = {loop.var} | {s.var for s in walk(loop.body) if isinstance(s, (Declare, Let, For))}
-    return not any(isinstance(s, Assign) and s.var not in inside for s in walk(loop.body))
-
-
-def perfect(loop: For) -> tuple[list[For], list[Stmt]]:
-    """Parallel loops nested without anything between them, whose bounds do not depend on each other."""
-    loops = [loop]
-    seen = {loop.var}
-    body = loop.body
-    while len(body) == 1 and is_parallel(body[0]):
-        inner = body[0]
-        assert isinstance(inner, For)
-        if not spreads(inner) or any(s in seen for e in (inner.start, inner.stop) for s in e.symbols()):
-            break
-        loops.append(inner)
-        seen.add(inner.var)
-        body = inner.body
-    return loops, body
-
-
-def _depends(extent: Affine, before: Sequence[Stmt]) -> bool:
+def _depends(extent: Affine, before: Sequence[Let]) -> bool:
     """Whether a number is known to the kernel only."""
-    inside = {s.var for s in before if isinstance(s, Let)}
+    inside = {s.var for s in before}
     return any(symbol in inside for symbol in extent.symbols())
 
 
-def _counted(extents: Sequence[Affine]) -> tuple[list[Stmt], Affine, Affine]:
-    """Host statements for the number of iterations and of blocks, and both."""
-    host: list[Stmt] = []
-    value: Expr = Const(1, INT64)
-    for extent in extents:
-        size = Apply("maximum", (Index(extent), Const(0, INT64)), INT64)
-        value = Apply("multiply", (value, size), INT64)
-    count, blocks = Var("count", INT64, (0, None)), Var("blocks", INT64, (0, None))
-    host.append(Let(count, value))
-    up = Index(Affine.of(count) + (BLOCK - 1))
-    host.append(Let(blocks, Apply("floor_divide", (up, Const(BLOCK, INT64)), INT64)))
-    return host, Affine.of(count), Affine.of(blocks)
+def _ceiling(count: Affine, divisor: int) -> tuple[list[Stmt], Affine]:
+    """A quotient rounded up, on the host."""
+    if count.is_const:
+        return [], Affine.of(-(-count.value // divisor))
+    blocks = Var("blocks", INT64, (0, None))
+    up = Index(count + (divisor - 1))
+    value = Apply("floor_divide", (up, Const(divisor, INT64)), INT64)
+    return [Let(blocks, value)], Affine.of(blocks)
 
 
-def _positions(
-    loops: Sequence[For], extents: Sequence[Affine], at: Affine, total: int | None
-) -> Iterator[Stmt]:
-    """The loops' variables from the number of the iteration; the last loop runs fastest."""
-    if len(loops) == 1:
-        yield Let(loops[0].var, Index(loops[0].start + at))
-        return
-    dtype: DType = UINT32 if total is not None and total < 1 << 31 else UINT64
-    rest: Expr = Apply("cast", (Index(at),), dtype)
-    for loop, extent in zip(reversed(loops[1:]), reversed(extents[1:]), strict=True):
-        number = Var("rest", dtype)
-        yield Let(number, rest)
-        size = Apply("cast", (Index(extent),), dtype)
-        place = Apply("cast", (Apply("remainder", (Read(number), size), dtype),), INT64)
-        yield from _place(loop, place)
-        rest = Apply("floor_divide", (Read(number), size), dtype)
-    yield from _place(loops[0], Apply("cast", (rest,), INT64))
+# --- one block for each row -------------------------------------------------------------------------------------------
 
 
-def _place(loop: For, place: Expr) -> Iterator[Stmt]:
-    if loop.start == Affine.of(0):
-        yield Let(loop.var, place)
-        return
-    at = Var("at", INT64)
-    yield Let(at, place)
-    yield Let(loop.var, Index(Affine.of(at) + loop.start))
+def shares_rows(loops: Sequence[For], inner: Sequence[Stmt]) -> bool:
+    """Whether blocks of threads that share the inner loops are better than a thread for each row."""
+    lengths = [length for s in inner if isinstance(s, For) and (length := inner_length(s))]
+    if not lengths or max(lengths) < WARP:
+        return False
+    rows = prod(e.value if (e := loop.stop - loop.start).is_const else MANY_ROWS for loop in loops)
+    if rows >= MANY_ROWS * WARP and max(lengths) < BLOCK:
+        return False
+    return rows < MANY_ROWS or not side_by_side(loops[-1], inner)
+
+
+def inner_length(loop: For) -> int:
+    """Iterations that threads could share, at this level; 0 if they depend on each other."""
+    if not (is_parallel(loop) or loop.label == "reduce"):
+        return 0
+    total = 1
+    node: Stmt = loop
+    while isinstance(node, For) and (is_parallel(node) or node.label == "reduce"):
+        extent = node.stop - node.start
+        total *= extent.value if extent.is_const else BLOCK
+        if len(node.body) != 1:
+            break
+        node = node.body[0]
+    return total
+
+
+def side_by_side(row: For, inner: Sequence[Stmt]) -> bool:
+    """Whether neighbouring rows read neighbouring elements."""
+    strides = [
+        (abs(load.offset.coeff(row.var)), load.dtype.itemsize) for s in walk(list(inner)) for load in loads(s)
+    ]
+    moving = [(stride, size) for stride, size in strides if stride]
+    return bool(moving) and all(stride <= size for stride, size in moving)
+
+
+def _rows(source: For, loops: list[For], inner: list[Stmt], before: list[Let]) -> Made | None:
+    extents = [loop.stop - loop.start for loop in loops]
+    if any(_depends(e, before) for e in extents):
+        return None
+    host, count, total = counted(extents)
+    if total == 0:
+        return [], []
+    longest = max(inner_length(s) for s in inner if isinstance(s, For))
+    threads = max(WARP, min(BLOCK, 1 << (longest - 1).bit_length()))
+    block = _block_var(count)
+    known = [*before, *positions(loops, extents, Affine.of(block), total)]
+    phases = in_phases(inner, [s for s in known if isinstance(s, Let)], threads)
+    if phases is None:
+        return None
+    share_locals(inner)
+    loop = _launch(count, phases, block, [source])
+    return [*host, loop], [Kernel(loop, "block", threads, total, location([source]))]
+
+
+# --- all statements of a piece by one block, long reductions by many --------------------------------------------------
+
+
+def _together(piece: Piece) -> Made | None:
+    loops = [s for s in piece.body if isinstance(s, For)]
+    if not loops or max(map(inner_length, loops)) < WARP:
+        return None
+    first, body = many_blocks(piece.body)
+    phases = in_phases(body, [], BLOCK)
+    if phases is None:
+        return None
+    share_locals(body)
+    blocks = Affine.of(1)
+    made: list[Stmt] = []
+    kernels: list[Kernel] = []
+    if first is not None:
+        made.append(first)
+        kernels.append(Kernel(first, "block", BLOCK, None, location(piece.body)))
+    loop = _launch(blocks, phases, _block_var(blocks), piece.body)
+    return [*made, loop], [*kernels, Kernel(loop, "block", BLOCK, None, location(piece.body))]
+
+
+def share_locals(body: Sequence[Stmt]) -> None:
+    """Automatic memory becomes memory of the block."""
+    for buffer in {b for s in walk(list(body)) for b in buffers(s)}:
+        if buffer.space is Space.LOCAL:
+            buffer.space = Space.SHARED

@@ -14,7 +14,7 @@ After: ``s`` is needed by a kernel only and is computed there; ``x`` is fetched:
     fetch x = @cells[8]
     if greater(x, 0.0) ...
 
-A variable keeps its identity: each kernel that uses it, and the host where it is fetched, declare it for themselves.
+Each kernel has variables of its own for what it declares.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from pydsl.loops.ir import (
     While,
     cell_bytes,
 )
+from pydsl.loops.substitute import substituted
 from pydsl.loops.walk import blocks, loads, walk
 
 
@@ -180,7 +181,8 @@ class _Placing:
             for var in self.exports[piece].declared:
                 if var not in self.needed:
                     stores.append(self._store(var, self._new_cell(var)))
-            piece.body = [*(Declare(v, Read(v)) for v in self.exports[piece].assigned), *piece.body, *stores]
+            own = [Declare(v, Read(v)) for v in self.exports[piece].assigned]
+            piece.body = substituted([*own, *piece.body, *stores], {})
         out: list[Stmt] = list(run)
         if fetched:
             out.append(Fetch(tuple(fetched), self.cells, Affine.of(first)))
