@@ -32,6 +32,12 @@ from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Buffer, Expr, Load
 
 
+#: adds that a GPU does while it starts a kernel
+LAUNCH = 4_000_000
+#: adds of a value that is cheaper to compute than to wait for
+CHEAP = 16
+
+
 @dataclass
 class _Use:
     """One load that an earlier write covers."""
@@ -56,10 +62,12 @@ class Forwarding:
     ----------
     statements: in program order; their expressions are rewritten in place.
     local: buffers that nothing outside the line reads.
+    threads: for a GPU: a value that is kept costs a launch, and what is cheap is computed again rather.
     """
 
-    def __init__(self, statements: Sequence[Statement], local: set[Buffer]) -> None:
+    def __init__(self, statements: Sequence[Statement], local: set[Buffer], *, threads: bool = False) -> None:
         self.statements = statements
+        self.threads = threads
         self.local = local
         self.writes = [written(s) for s in statements]
         self.writers: dict[Buffer, list[int]] = defaultdict(list)
@@ -163,6 +171,8 @@ class Forwarding:
         traffic = _traffic(size * writer.dtype.itemsize)
         recompute = sum(evaluations.values()) * weight
         keep = size * (weight + 2 * traffic) + sum(evaluations.values()) * traffic + 64
+        if self.threads and weight <= CHEAP:
+            keep += LAUNCH
         if recompute <= keep:
             return True
         times = sum(evaluations.values()) / max(size, 1)

@@ -45,16 +45,17 @@ class Nest:
 Item = Nest | Statement
 
 
-def build_nests(statements: Sequence[Statement], fuse: bool = True) -> list[Item]:
+def build_nests(statements: Sequence[Statement], fuse: bool = True, *, threads: bool = False) -> list[Item]:
     """Groups statements into nests, in an order that respects every conflict.
 
     Parameters
     ----------
     fuse: False keeps one nest per statement (for tests and for seeing what fusion gains).
+    threads: for a GPU: a write that overlaps what is read needs a temporary, as no order of its loops is kept.
     """
     items: list[Item] = []
     for statement in statements:
-        for part in _prepared(statement):
+        for part in _prepared(statement, threads):
             _place(items, part, loop_order(part), (), fuse)
     return items
 
@@ -62,13 +63,13 @@ def build_nests(statements: Sequence[Statement], fuse: bool = True) -> list[Item
 # --- preparation: overlap with itself, reductions along outer axes ---
 
 
-def _prepared(statement: Statement) -> Iterator[Statement]:
+def _prepared(statement: Statement, threads: bool) -> Iterator[Statement]:
     if statement.kind in (StatementKind.SCALAR, StatementKind.CHECK):
         yield statement
         return
     if any(e.is_const and e.value == 0 for e in statement.extents):
         return
-    if _needs_temporary(statement):
+    if _needs_temporary(statement, threads):
         yield from _through_temporary(statement)
         return
     if statement.kind is StatementKind.REDUCE:
@@ -76,8 +77,8 @@ def _prepared(statement: Statement) -> Iterator[Statement]:
     yield statement
 
 
-def _needs_temporary(statement: Statement) -> bool:
-    """Whether a write may hit an element that a later point of the space still has to read."""
+def _needs_temporary(statement: Statement, threads: bool) -> bool:
+    """Whether a write may hit an element that a later point of the space still has to read; with threads, any point."""
     write = written(statement)
     assert write is not None
     suspects = [
@@ -93,7 +94,7 @@ def _needs_temporary(statement: Statement) -> bool:
     ):
         suspects = [r for r in suspects if not (r.whole and r.address == write.address)]
         return bool(suspects)
-    if statement.kind is not StatementKind.MAP or any(
+    if threads or statement.kind is not StatementKind.MAP or any(
         r.whole or r.buffer is not write.buffer for r in suspects
     ):
         return True

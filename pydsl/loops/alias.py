@@ -30,7 +30,7 @@ def may_alias(a: Buffer, b: Buffer) -> bool:
     """Whether two buffers may share memory at all."""
     if a is b:
         return True
-    if a.space is not Space.POINTER and b.space is not Space.POINTER:
+    if (a.space is not Space.POINTER and b.space is not Space.POINTER) or b in a.apart:
         return False
     roots_a, roots_b = roots(a), roots(b)
     return not roots_a or not roots_b or bool(roots_a & roots_b)

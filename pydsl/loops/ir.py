@@ -118,6 +118,7 @@ class Buffer:
     ----------
     nbytes: size in bytes where known, for bounds checks of the interpreter and for LOCAL/ARENA.
     targets: for POINTER, what it may point into (HEAP buffers etc.).
+    apart: for POINTER, other pointers that never point into the same memory at the same time (arrays that swap).
     readonly: never stored to.
     scratch: LOCAL: written before it is read in every iteration of the loops around its uses: it carries nothing.
     fresh: ARG: a result that the entry has allocated; the caller sees it only when the function returns.
@@ -132,6 +133,7 @@ class Buffer:
     arena_offset: int | None = None
     data: Any = None
     targets: list[Buffer] = field(default_factory=list)
+    apart: set[Buffer] = field(default_factory=set, repr=False)
     readonly: bool = False
     alignment: int = 1
     slot_bias: int = 0

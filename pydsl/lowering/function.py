@@ -371,11 +371,11 @@ class _FunctionLowering:
         statements = built
         if self.fuse:
             statements = remove_dead(statements, local, live)
-            Forwarding(statements, local).run()
+            Forwarding(statements, local, threads=self.state.threads).run()
             statements = simplify(statements, local)
             statements = remove_dead(statements, local, live)
             statements = elide_copies(statements, local)
-        items = build_nests(statements, self.fuse)
+        items = build_nests(statements, self.fuse, threads=self.state.threads)
         segment = Segment(ops, built, statements, items, local)
         self.segments.append(segment)
         out: list[Stmt] = []
@@ -464,6 +464,7 @@ class _FunctionLowering:
         out: list[Stmt] = []
         frame = _LoopFrame(self, carried, op.results)
         out.extend(frame.enter(self, inits))
+        self._set_apart(carried, inits, region)
         var = Var(index.hint or "i", INT64, index.bounds)
         if step == 1:
             self.state.scalars[index] = Read(var)
@@ -485,6 +486,27 @@ class _FunctionLowering:
         out.append(For(var, lower, upper, body, label="user", loc=op.loc))
         out.extend(frame.exit(self))
         return out
+
+    def _set_apart(self, carried: Sequence[Value], inits: Sequence[Value], region: Block) -> None:
+        """Notes arrays that a loop only swaps: they begin as different memory and stay different."""
+        end = region.terminator
+        if end is None or end.name != "yield" or any(op.name == "continue" for op in region.walk()):
+            return
+        swapped = {
+            value.tensor.storage: (first.tensor.storage, after)
+            for value, first, after in zip(carried, inits, end.operands, strict=True)
+            if value.is_tensor and value.tensor.storage.origin is Origin.PHI and first.is_tensor and after.is_tensor
+        }
+        followers = {s: after.tensor.storage for s, (_, after) in swapped.items()}
+        while any(f not in followers for f in followers.values()):
+            followers = {s: f for s, f in followers.items() if f in followers}
+        starts = {s: swapped[s][0] for s in followers}
+        if len(set(followers.values())) < len(followers) or len(set(starts.values())) < len(starts):
+            return
+        if any(start.origin is Origin.PHI for start in starts.values()):
+            return
+        for storage in followers:
+            self.state.buffer(storage).apart = {self.state.buffer(s) for s in followers if s is not storage}
 
     def _while(self, op: Op) -> list[Stmt]:
         header_block, body_block = op.regions
@@ -669,7 +691,7 @@ class _FunctionLowering:
         index = self._result_storage(storage, buffer, primary, "entry" if primary.is_static else "kernel")
         self._ensure_allocated(buffer, out)
         copy = copy_statement(from_type, primary, self.state)
-        for item in build_nests([copy]):
+        for item in build_nests([copy], threads=self.state.threads):
             out.extend(lower_item(item, self.state))
         return index
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydsl.ir.affine import Affine
 from pydsl.loops.gpu.pieces import is_parallel
 from pydsl.loops.ir import INT64, Apply, Assign, Const, Declare, DType, Expr, For, Index, Let, Read, Stmt, Var
+from pydsl.loops.schedule.dependences import skips
 from pydsl.loops.walk import walk
 
 UINT32, UINT64 = np.dtype(np.uint32), np.dtype(np.uint64)
@@ -34,6 +35,8 @@ def perfect(loop: For) -> tuple[list[For], list[Stmt]]:
         loops.append(inner)
         seen.add(inner.var)
         body = inner.body
+    if skips(body):  # a turn of a loop of its own ends there
+        body = [For(Var("once", INT64, (0, 0)), Affine.of(0), Affine.of(1), body)]
     return loops, body
 
 
