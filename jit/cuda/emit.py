@@ -18,6 +18,7 @@ from pydsl.jit.llvm.statements import Writer
 from pydsl.jit.llvm.storage import Storage
 from pydsl.jit.llvm.target import Target
 from pydsl.jit.llvm.unit import Unit
+from pydsl.loops.gpu.kernels import Kernel
 from pydsl.loops.gpu.plan import GpuPlan
 from pydsl.loops.ir import Fetch, For, LoopFunction, LoopKind, Stmt, Var, cell_bytes
 
@@ -36,7 +37,8 @@ def emit_program(function: LoopFunction, plan: GpuPlan, context_slot: int) -> Em
     """The modules of a function whose kernels are scheduled."""
     host = replace(host_target(), threads=1)
     modules = Unit(function, cuda_target()), Unit(function, _plain_host(host))
-    images: dict[int, KernelImage] = {}
+    images: list[KernelImage] = []
+    kernels: list[Kernel] = []
 
     class OwnStorage(DeviceStorage):
         pass
@@ -45,11 +47,11 @@ def emit_program(function: LoopFunction, plan: GpuPlan, context_slot: int) -> Em
 
     def writer(frame: Frame, storage: Storage) -> Writer:
         assert isinstance(storage, DeviceStorage)
-        return _HostWriter(frame, storage, plan, modules, images)
+        return _HostWriter(frame, storage, plan, modules, images, kernels)
 
     text = emit_kernel(function, host, parts=Parts(OwnStorage, writer))
-    kernels = tuple(images[n] for n in range(len(plan.kernels)))
-    return Emitted(text, modules[0].module.text(), modules[1].module.text(), kernels)
+    plan.kernels = kernels  # without those in code that never runs
+    return Emitted(text, modules[0].module.text(), modules[1].module.text(), tuple(images))
 
 
 def _plain_host(host: Target) -> Target:
@@ -66,13 +68,15 @@ class _HostWriter(Writer):
         storage: DeviceStorage,
         plan: GpuPlan,
         modules: tuple[Unit, Unit],
-        images: dict[int, KernelImage],
+        images: list[KernelImage],
+        kernels: list[Kernel],
     ) -> None:
         super().__init__(frame, storage)
         self.driver = storage.driver
         self.plan = plan
         self.modules = modules
         self.images = images
+        self.kernels = kernels
 
     def body(self, frame: Frame, body: Sequence[Stmt]) -> None:
         for stmt in body:
@@ -89,11 +93,11 @@ class _HostWriter(Writer):
 
     def _launch(self, loop: For) -> None:
         frame, text = self.frame, self.frame.text
-        number = self.plan.of(loop)
-        kernel = self.plan.kernels[number]
+        number, kernel = len(self.kernels), self.plan.of(loop)
+        self.kernels.append(kernel)
         name = f"k{number}"
         emitted = emit_kernel_forms(*self.modules, name, loop, kernel.threads)
-        self.images[number] = KernelImage(
+        image = KernelImage(
             name,
             tuple(emitted.captures.types),
             kernel.grid,
@@ -104,6 +108,7 @@ class _HostWriter(Writer):
             kernel.bytes_moved,
             emitted.sites,
         )
+        self.images.append(image)
         blocks = frame.index(loop.stop - loop.start)
         run, done = text.block("launch"), text.block("launched")
         text.branch(text.op(f"icmp sgt i64 {blocks}, 0"), run, done)

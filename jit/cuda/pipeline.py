@@ -16,6 +16,7 @@ from pydsl.jit.contract import specialization
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cuda.emit import emit_program
 from pydsl.jit.cuda.program import CudaProgram
+from pydsl.jit.cuda.report import CudaCompilation
 from pydsl.jit.pipeline import Stages, bind, front, place_buffers
 from pydsl.jit.runtime.abi import IntGuard, Specialization
 from pydsl.jit.signature import CompileRequest
@@ -23,6 +24,7 @@ from pydsl.loops.gpu.plan import GpuPlan, schedule_gpu
 from pydsl.loops.passes.collapse import collapse
 from pydsl.loops.passes.dead_code import remove_unread
 from pydsl.loops.passes.scalar_replacement import scalar_replacement
+from pydsl.loops.schedule.auto import ScheduleReport
 from pydsl.loops.verifier import verify as verify_loops
 from pydsl.lowering.function import Lowered, lower_function
 
@@ -47,7 +49,9 @@ def compile_program(request: CompileRequest) -> CudaProgram:
         stage("verify", verify_loops, loops)
     emitted = stage("emit", emit_program, loops, plan, lowered.context_slot)
     spec = with_context(specialization(request, traced, lowered), lowered.context_slot)
-    report = (request, function, lowered, loops, memory, plan, emitted, stage.times)
+    report = CudaCompilation(
+        request, function, lowered, loops, memory, ScheduleReport(), emitted.host, stage.times, plan, emitted
+    )
     return CudaProgram(
         spec,
         emitted.host,

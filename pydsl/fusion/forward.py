@@ -31,7 +31,6 @@ from pydsl.ir.affine import Affine
 from pydsl.loops.alias import may_alias
 from pydsl.loops.ir import Buffer, Expr, Load
 
-
 #: adds that a GPU does while it starts a kernel
 LAUNCH = 4_000_000
 #: adds of a value that is cheaper to compute than to wait for

@@ -94,8 +94,10 @@ def _needs_temporary(statement: Statement, threads: bool) -> bool:
     ):
         suspects = [r for r in suspects if not (r.whole and r.address == write.address)]
         return bool(suspects)
-    if threads or statement.kind is not StatementKind.MAP or any(
-        r.whole or r.buffer is not write.buffer for r in suspects
+    if (
+        threads
+        or statement.kind is not StatementKind.MAP
+        or any(r.whole or r.buffer is not write.buffer for r in suspects)
     ):
         return True
     order = tuple(v for v, _ in loop_order(statement))

@@ -495,7 +495,10 @@ class _FunctionLowering:
         swapped = {
             value.tensor.storage: (first.tensor.storage, after)
             for value, first, after in zip(carried, inits, end.operands, strict=True)
-            if value.is_tensor and value.tensor.storage.origin is Origin.PHI and first.is_tensor and after.is_tensor
+            if value.is_tensor
+            and value.tensor.storage.origin is Origin.PHI
+            and first.is_tensor
+            and after.is_tensor
         }
         followers = {s: after.tensor.storage for s, (_, after) in swapped.items()}
         while any(f not in followers for f in followers.values()):

@@ -75,6 +75,7 @@ class Explanation:
     traffic: bytes by kernel, and the least possible.
     plain: what NumPy would allocate.
     times: seconds by stage of the compilation.
+    launches: kernels of a device, with their launch configuration.
     """
 
     signature: str
@@ -91,6 +92,7 @@ class Explanation:
     loops: list[LoopNote]
     checks: list[str]
     times: dict[str, float] = field(default_factory=dict)
+    launches: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return "\n".join(_text(self)) + "\n"
@@ -267,6 +269,10 @@ def _text(x: Explanation) -> Iterator[str]:
         yield ""
         yield "Threads"
         yield from _threads_text(x.loops)
+    if x.launches:
+        yield ""
+        yield "Launches"
+        yield from (part for line in x.launches for part in _item(line))
     yield ""
     yield "Checks at run time"
     yield from (line for check in x.checks or ["none"] for line in _item(check))

@@ -149,7 +149,8 @@ class Simulated(PortableSpecialization):
             driver.register(owner.ctypes.data, owner.ctypes.data + nbytes)
             return int(owner.ctypes.data) if nbytes else 64
 
-        table = _table_with({**driver.callbacks(), "alloc": RESULT(result)})
+        callbacks = {**driver.callbacks(), "alloc": RESULT(result)}  # alive as long as they may be called
+        table = _table_with(callbacks)
         status = int(self._kernel(ctypes.addressof(table), ctypes.addressof(run.slots)))
         self.counts = driver.counts
         if status == RETURN_EXCEPTION_SET or driver.fault:

@@ -34,6 +34,7 @@ from pydsl.loops.gpu.stages import many_blocks
 from pydsl.loops.ir import (
     INT64,
     Apply,
+    Buffer,
     Const,
     For,
     If,
@@ -42,9 +43,11 @@ from pydsl.loops.ir import (
     LoopKind,
     Space,
     Stmt,
+    Store,
     Var,
     While,
 )
+from pydsl.loops.walk import blocks as inner_blocks
 from pydsl.loops.walk import buffers, loads, walk
 
 BLOCK = 256
@@ -125,6 +128,32 @@ def _block_var(blocks: Affine) -> Var:
     return Var("b", INT64, (0, blocks.value - 1 if blocks.is_const else None))
 
 
+def moved(body: Sequence[Stmt]) -> int | None:
+    """Bytes that statements load and store, each place of the text once in each iteration; None where loops have no
+    constant length."""
+    total = 0
+    seen: set[tuple[Buffer, Affine]] = set()
+    for stmt in body:
+        inner = [moved(block) for block in inner_blocks(stmt)]
+        if isinstance(stmt, While) or any(part is None for part in inner):
+            return None
+        times = 1
+        if isinstance(stmt, For):
+            extent = stmt.stop - stmt.start
+            if not extent.is_const:
+                return None
+            times = max(0, extent.value)
+        total += times * sum(part or 0 for part in inner)
+        places = [(load.buffer, load.offset, load.dtype) for load in loads(stmt)]
+        if isinstance(stmt, Store):
+            places.append((stmt.buffer, stmt.offset, stmt.value.dtype))
+        for buffer, offset, dtype in places:
+            if (buffer, offset) not in seen and buffer.space not in (Space.LOCAL, Space.SHARED):
+                seen.add((buffer, offset))
+                total += dtype.itemsize
+    return total
+
+
 # --- one thread -------------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +161,7 @@ def _serial(piece: Piece) -> Made:
     blocks = Affine.of(1)
     thread = _thread_loop(Var("t", INT64, (0, 0)), 1, piece.body)
     loop = _launch(blocks, [thread], _block_var(blocks), piece.body)
-    return [loop], [Kernel(loop, "serial", 1, 1, location(piece.body))]
+    return [loop], [Kernel(loop, "serial", 1, 1, location(piece.body), moved(piece.body))]
 
 
 # --- one thread for each iteration ------------------------------------------------------------------------------------
@@ -153,7 +182,8 @@ def _map(source: For, loops: list[For], inner: list[Stmt], before: list[Let]) ->
     if total is None or total % threads:
         body = [If(Apply("less", (Index(at), Index(count)), BOOL), body)]
     loop = _launch(blocks, [_thread_loop(thread, threads, body)], block, [source])
-    return [*host, *more, loop], [Kernel(loop, "map", threads, total, location([source]))]
+    kernel = Kernel(loop, "map", threads, total, location([source]), moved([source]))
+    return [*host, *more, loop], [kernel]
 
 
 def _depends(extent: Affine, before: Sequence[Let]) -> bool:
@@ -226,7 +256,8 @@ def _rows(source: For, loops: list[For], inner: list[Stmt], before: list[Let]) -
         return None
     share_locals(inner)
     loop = _launch(count, phases, block, [source])
-    return [*host, loop], [Kernel(loop, "block", threads, total, location([source]))]
+    kernel = Kernel(loop, "block", threads, total, location([source]), moved([source]))
+    return [*host, loop], [kernel]
 
 
 # --- all statements of a piece by one block, long reductions by many --------------------------------------------------

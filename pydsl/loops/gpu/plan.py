@@ -19,9 +19,9 @@ class GpuPlan:
 
     kernels: list[Kernel] = field(default_factory=list)
 
-    def of(self, loop: For) -> int:
-        """The number of a kernel."""
-        return next(n for n, kernel in enumerate(self.kernels) if kernel.loop is loop)
+    def of(self, loop: For) -> Kernel:
+        """The kernel of a loop over blocks."""
+        return next(kernel for kernel in self.kernels if kernel.loop is loop)
 
 
 def schedule_gpu(function: LoopFunction) -> GpuPlan:

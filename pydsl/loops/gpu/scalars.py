@@ -201,8 +201,8 @@ class _Placing:
         return place
 
     def _loaded(self, piece: Piece) -> list[Stmt]:
-        """What a piece uses of other pieces; what the host has is a parameter of the kernel."""
-        wanted = [v for v in dict.fromkeys(_outer(piece.body)) if v in self.cell and v not in self.needed]
+        """What a piece uses of other pieces; what the host computes is a parameter of the kernel."""
+        wanted = [v for v in dict.fromkeys(_outer(piece.body)) if v in self.cell]
         return [Let(v, Load(self.cells, Affine.of(self.cell[v]), v.dtype)) for v in wanted]
 
 
