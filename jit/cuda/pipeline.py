@@ -16,6 +16,7 @@ from pydsl.jit.contract import specialization
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cuda.emit import emit_program
 from pydsl.jit.cuda.program import CudaProgram
+from pydsl.jit.cuda.refusals import refuse_unsupported
 from pydsl.jit.cuda.report import CudaCompilation
 from pydsl.jit.pipeline import Stages, bind, front, place_buffers
 from pydsl.jit.runtime.abi import IntGuard, Specialization
@@ -39,6 +40,7 @@ def compile_program(request: CompileRequest) -> CudaProgram:
     """
     stage = Stages()
     traced, function = front(request, stage)
+    refuse_unsupported(function)
     lowered: Lowered = stage("lower", lambda: lower_function(function, threads=True))
     loops = lowered.function
     stage("simplify", simplify, lowered)

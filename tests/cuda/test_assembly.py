@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 
-from pydsl import jit
+from pydsl import UnsupportedError, jit
 from pydsl.jit.cuda.ptx import ptx
 from pydsl.jit.cuda.target import ARCHITECTURES
 from tests.cuda.programs import check_assembly, program, ptxas
@@ -44,3 +45,43 @@ def test_nothing_is_contracted() -> None:
     text = ptx(program(f, x, x, x).device_ir, "sm_90")
     assert "mul.rn.f32" in text and "add.rn.f32" in text
     assert "fma" not in text and "mad.f32" not in text
+
+
+@needs_ptxas
+def test_blocks_that_work_together_assemble() -> None:
+    """Barriers, shared memory, two stages; sums of all kinds."""
+
+    @jit
+    def f(x, y):  # type: ignore[no-untyped-def]
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True), y.sum(), y.std(), x.argmax(axis=1), np.cumsum(y), y[y > 0]
+
+    x = np.ones((40, 1000), np.float32)
+    made = program(f, x, np.ones(100_000))
+    text = ptx(made.device_ir, "sm_90")
+    assert "bar.sync" in text and ".shared" in text
+    assert ".extern" not in text
+    check_assembly(made, "sm_90")
+
+
+def test_complex_functions_are_refused_with_the_line() -> None:
+    @jit
+    def f(z):  # type: ignore[no-untyped-def]
+        return np.exp(z)
+
+    with pytest.raises(UnsupportedError, match=r"np\.exp of complex numbers on CUDA"):
+        program(f, np.ones(3, np.complex128))
+
+
+def test_what_inspect_and_explain_show() -> None:
+    @jit
+    def f(x):  # type: ignore[no-untyped-def]
+        return x * 2 + 1
+
+    report = program(f, np.ones(1000, np.float32)).report
+    assert "ptx" in report.inspect() and ".visible .entry k0" in report.inspect("ptx")
+    assert report.inspect("launches") == "k0: 4 blocks of 256 threads, a thread for each iteration, " + (
+        "at most 8000 bytes moved\n"
+    )
+    assert "Launches" in str(report.explain())
+    assert "block" in report.inspect("loops")

@@ -25,26 +25,19 @@ import numpy as np
 
 from pydsl.ir.affine import Affine
 from pydsl.loops.ir import (
-    Alloc,
-    AllocResult,
     Assign,
     Break,
     Continue,
-    Copy,
     Declare,
     Expr,
     Fail,
     For,
-    Gemm,
     If,
     Index,
     Let,
     Load,
     LoopKind,
     Read,
-    Release,
-    Return,
-    SetPointer,
     Space,
     Stmt,
     Store,
@@ -55,7 +48,7 @@ from pydsl.loops.ir import (
 from pydsl.loops.walk import affines, blocks, expressions, loads, subexpressions, walk
 
 BOOL = np.dtype(np.bool_)
-_HOST = (Alloc, AllocResult, SetPointer, Release, StoreSlot, Return, Fail, Copy, Gemm)
+_IN_KERNELS = (For, While, If, Let, Declare, Assign, Store, Break, Continue)
 _SCALAR = (Let, Declare, Assign, Store)
 #: iterations of a parallel loop from which a launch for each turn of the loop around it is better than one thread
 WORTH_A_LAUNCH = 64
@@ -83,7 +76,7 @@ def touches(stmt: Stmt) -> bool:
 
 def fits_kernel(stmt: Stmt) -> bool:
     """Whether a kernel can run a statement: only loops, branches, scalars and accesses, and no way out of it."""
-    return not any(isinstance(s, _HOST) for s in walk([stmt])) and not _leaves(stmt, in_loop=False)
+    return all(isinstance(s, _IN_KERNELS) for s in walk([stmt])) and not _leaves(stmt, in_loop=False)
 
 
 def _leaves(stmt: Stmt, *, in_loop: bool) -> bool:
