@@ -91,6 +91,7 @@ def test_round_trips(sim: SimDriver, dtype: str) -> None:
 
 
 def test_views_on_the_device(sim: SimDriver) -> None:
+    pytest.importorskip("pydsl.jit.cuda.pipeline")
     a = np.arange(24.0).reshape(4, 6)
     x = pnp.asarray(a, device="cuda")
     allocated = sim.counters.allocations
@@ -108,10 +109,8 @@ def test_views_on_the_device(sim: SimDriver) -> None:
     ]:
         assert made.device == "cuda"
         assert sim.counters.allocations == allocated
-        np.testing.assert_array_equal(
-            made.to_numpy(), wanted
-        ) if made.ndim < 2 or made.flags.c_contiguous else None
-        assert (made.shape, made.strides) == (wanted.shape, made.strides)
+        np.testing.assert_array_equal(made.to_numpy(), wanted)
+        assert made.strides == wanted.strides
         allocated = sim.counters.allocations
 
 
