@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydsl import knobs
-from pydsl.errors import DeviceError, InternalCompilerError, UnsupportedError
+from pydsl.errors import DeviceError, InternalCompilerError, SourceLocation, UnsupportedError
 from pydsl.jit.binding import Binder, BoundCall
 from pydsl.jit.exchange import CPU, Visit
 from pydsl.jit.lazy import load
@@ -147,7 +147,11 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     @functools.cached_property
     def device_calls(self) -> Any:
         """The calls on a CUDA device."""
-        return load("cuda.calls").DeviceCalls(self._bind, self._compile_program)
+        return load("cuda.calls").DeviceCalls(self._bind, self._compile_program, self._place())
+
+    def _place(self) -> SourceLocation:
+        code = self._function.__code__
+        return SourceLocation(code.co_filename, code.co_firstlineno, function=self.__qualname__)
 
     def run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call for arrays on a CUDA device, given by their shadows (see `exchange.py`); so are its results."""

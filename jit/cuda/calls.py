@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pydsl.errors import InternalCompilerError
+from pydsl.errors import InternalCompilerError, SourceLocation
 from pydsl.jit.binding import BoundCall
 from pydsl.jit.cuda.driver import Driver, current
 from pydsl.jit.cuda.loaded import CudaSpecialization
@@ -35,11 +35,11 @@ class _Known:
     program: CudaProgram
     code: dict[Driver, CudaSpecialization]
 
-    def loaded(self, driver: Driver) -> CudaSpecialization:
+    def loaded(self, driver: Driver, place: SourceLocation) -> CudaSpecialization:
         found = self.code.get(driver)
         if found is None:
-            driver.enter()
-            found = self.code.setdefault(driver, CudaSpecialization(self.program, driver))
+            driver.require("loading kernels")
+            found = self.code.setdefault(driver, CudaSpecialization(self.program, driver, place))
         return found
 
 
@@ -50,9 +50,11 @@ class DeviceCalls:
     ----------
     bind: describes a call's objects.
     compiler: compiles for a description; None if the caller must look again.
+    place: where the function is defined.
     """
 
-    def __init__(self, bind: Bind, compiler: Compile) -> None:
+    def __init__(self, bind: Bind, compiler: Compile, place: SourceLocation) -> None:
+        self._place = place
         self._bind = bind
         self._compile = compiler
         self._known: tuple[_Known, ...] = ()
@@ -74,10 +76,10 @@ class DeviceCalls:
     ) -> Any:
         for known in self._known:
             if known.settings == settings:
-                answer = known.loaded(driver).call(args, kwargs, staging)
+                answer = known.loaded(driver, self._place).call(args, kwargs, staging)
                 if answer is not MISS:
                     return answer
-        answer = self._add(args, kwargs, settings).loaded(driver).call(args, kwargs, staging)
+        answer = self._add(args, kwargs, settings).loaded(driver, self._place).call(args, kwargs, staging)
         if answer is MISS:
             raise InternalCompilerError(
                 "a CUDA program does not accept what it was compiled for", stage="dispatch"

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pydsl.errors import InternalCompilerError, render
+from pydsl.errors import InternalCompilerError, SourceLocation, render
 from pydsl.jit.cuda import api
 from pydsl.jit.cuda.buffers import Buffer, address_of, check_driver, new_array
 from pydsl.jit.cuda.driver import STREAM, Driver
@@ -74,16 +74,18 @@ class CudaSpecialization:
     ----------
     program: what the pipeline made.
     driver: where its kernels run.
+    place: where the function is defined, for kernels that do not know their line.
     """
 
     entry = 0
     table = 0
 
-    def __init__(self, program: CudaProgram, driver: Driver) -> None:
+    def __init__(self, program: CudaProgram, driver: Driver, place: SourceLocation | None = None) -> None:
         self.program = program
         self.driver = driver
+        self._place = place
         handles = driver.load(program)
-        products = driver.products() if "@cublas" in program.host_ir or "cublas" in program.host_ir else 0
+        products = driver.products() if "cublas" in program.host_ir else 0
         words = (STREAM, products, *handles)
         self._words = (ctypes.c_uint64 * max(len(words), CONTEXT_KERNELS))(*words)
         implicit = (*program.spec.implicit[:-1], ctypes.addressof(self._words))
@@ -180,11 +182,10 @@ class CudaSpecialization:
         if last is None:
             return InternalCompilerError(f"`{self.spec.name}` stopped without a reason", stage="CUDA")
         status, place = last
-        what = PLACES.get(place, "")
-        location = None
+        what, location = PLACES.get(place, ""), self._place
         if place >= 0:
             kernel = self.program.kernels[place]
-            what, location = f"launching {kernel.name}", kernel.loc
+            what, location = f"launching {kernel.name}", kernel.loc or self._place
         return self.driver.error(int(status), render(f"`{self.spec.name}`, {what}", location))
 
     # host arrays --------------------------------------------------------------------------------------
