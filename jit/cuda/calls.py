@@ -74,6 +74,7 @@ class DeviceCalls:
     def _call(
         self, driver: Driver, args: Objects, kwargs: Named, settings: Settings, staging: Staging | None
     ) -> Any:
+        driver.require(f"`{self._place.function.rpartition('.')[2]}`")
         for known in self._known:
             if known.settings == settings:
                 answer = known.loaded(driver, self._place).call(args, kwargs, staging)
