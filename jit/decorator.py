@@ -84,6 +84,9 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
 
     def explain(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """What the specialization for these arguments does: kernels, what was fused and why not, memory traffic."""
+        plain, named, place = self._placed(args, kwargs)
+        if place is not None:
+            return self.device_calls.explain(plain, named, knobs.cache_key(), place == CPU)
         return self.report(*args, **kwargs).explain()
 
     def inspect(self, stage: str, *args: Any, **kwargs: Any) -> Any:
@@ -97,13 +100,9 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     def report(self, *args: Any, **kwargs: Any) -> Any:
         """What the pipeline keeps about the specialization for these arguments, which is compiled if it must be;
         the function is not run."""
-        visit = Visit()
-        args = tuple([visit.enter(arg) for arg in args])
-        kwargs = {name: visit.enter(value) for name, value in kwargs.items()}
+        args, kwargs, place = self._placed(args, kwargs)
         settings = knobs.cache_key()
-        target = self._options.target or knobs.TARGET.get()
-        on_device = visit.is_needed and visit.device(f"`{self.__qualname__}`") != CPU
-        if on_device or target != "cpu":
+        if place is not None:
             return self.device_calls.report(args, kwargs, settings)
         while True:
             bound = self._bind(args, kwargs)
@@ -111,6 +110,18 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
             compiled = known[0] if known else self._compile(bound, settings, known)
             if compiled is not None:
                 return compiled.report
+
+    def _placed(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], str | None]:
+        """The objects of a call with plain arrays in the place of other kinds, and where its arrays are if it runs on a
+        CUDA device; else None."""
+        visit = Visit()
+        plain = tuple([visit.enter(arg) for arg in args])
+        named = {name: visit.enter(value) for name, value in kwargs.items()}
+        device = visit.device(f"`{self.__qualname__}`") if visit.is_needed else CPU
+        target = self._options.target or knobs.TARGET.get()
+        return plain, named, None if device == CPU and target == "cpu" else device
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
@@ -120,24 +131,24 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
     # the slow path ------------------------------------------------------------------------------------
 
     def _call_slowly(self, *args: Any, **kwargs: Any) -> Any:
-        if knobs.DISABLE_JIT.get():
+        state = knobs.state()
+        if state.disable_jit:
             return self.__wrapped__(*args, **kwargs)
         visit = Visit()
         plain = [visit.enter(arg) for arg in args]
         named = {name: visit.enter(value) for name, value in kwargs.items()}
         device = visit.device(f"`{self.__qualname__}`") if visit.is_needed else CPU
-        target = self._options.target or knobs.TARGET.get()
+        target = self._options.target or state.target
         if device != CPU and self._options.target == "cpu":
             raise DeviceError(
                 f"`{self.__qualname__}` is compiled for the host, its arrays are on {device}",
                 "@jit without a target, or x.to_numpy()",
             )
         if device != CPU:
-            result = self.run_on_device(tuple(plain), named)
+            result = self.device_calls.on_device(tuple(plain), named, state)
         elif target != "cpu":
-            settings = knobs.cache_key()
             simulated = True if target == "simulator" else None
-            result = self.device_calls.on_host(tuple(plain), named, settings, simulated)
+            result = self.device_calls.on_host(tuple(plain), named, state.key, simulated)
         elif visit.is_needed:
             result = self(*plain, **named)
         else:
@@ -155,7 +166,7 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
 
     def run_on_device(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call for arrays on a CUDA device, given by their shadows (see `exchange.py`); so are its results."""
-        return self.device_calls.on_device(args, kwargs, knobs.cache_key())
+        return self.device_calls.on_device(args, kwargs, knobs.state())
 
     def _specialize_and_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         settings = knobs.cache_key()

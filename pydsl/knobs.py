@@ -334,6 +334,42 @@ def cache_key() -> tuple[tuple[str, str], ...]:
     return tuple((knob.name, repr(knob.get())) for knob in REGISTRY.values() if knob.changes_code)
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a call from Python needs of the knobs, made anew only when one of them has changed.
+
+    key: as `cache_key` gives it. simulated: whether the CUDA path runs on the simulator.
+    """
+
+    overrides: Mapping[str, Any]
+    raw: tuple[Any, ...]
+    disable_jit: bool
+    target: str
+    simulated: bool
+    key: tuple[tuple[str, str], ...]
+
+
+_NAMES = tuple(knob.env for knob in REGISTRY.values())
+# `os.environ[name]` encodes and decodes at each use; the mapping behind it, where there is one, does not
+_BEHIND: Any = getattr(os.environ, "_data", None)
+_KEYS = tuple(map(os.environ.encodekey, _NAMES)) if isinstance(_BEHIND, dict) else _NAMES
+_read = _BEHIND.get if isinstance(_BEHIND, dict) else os.environ.get
+_states: list[State] = []
+
+
+def state() -> State:
+    """The knobs in force, for the path of a call."""
+    overrides, raw = _overrides.get(), tuple(map(_read, _KEYS))
+    for known in _states:
+        if known.overrides is overrides and known.raw == raw:
+            return known
+    target = TARGET.get()
+    simulated = CUDA_SIM.get() or target == "simulator"
+    made = State(overrides, raw, DISABLE_JIT.get(), target, simulated, cache_key())
+    _states[:] = [made]
+    return made
+
+
 def markdown() -> str:
     """The text of `docs/knobs.md`."""
     lines = [

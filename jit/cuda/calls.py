@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from pydsl import knobs
 from pydsl.errors import InternalCompilerError, SourceLocation
 from pydsl.jit.binding import BoundCall
 from pydsl.jit.cuda.driver import Driver, current
 from pydsl.jit.cuda.loaded import CudaSpecialization
+from pydsl.jit.cuda.moved import CudaExplanation, transfers
 from pydsl.jit.cuda.program import CudaProgram
 from pydsl.jit.cuda.staging import Staging
 from pydsl.jit.exchange import rebuilt
@@ -55,14 +57,15 @@ class DeviceCalls:
 
     def __init__(self, bind: Bind, compiler: Compile, place: SourceLocation) -> None:
         self._place = place
+        self._name = f"`{place.function.rpartition('.')[2]}`"
         self._bind = bind
         self._compile = compiler
         self._known: tuple[_Known, ...] = ()
         self._lock = threading.Lock()
 
-    def on_device(self, args: Objects, kwargs: Named, settings: Settings) -> Any:
+    def on_device(self, args: Objects, kwargs: Named, state: knobs.State) -> Any:
         """The result for shadows."""
-        return self._call(current(), args, kwargs, settings, None)
+        return self._call(current(state.simulated), args, kwargs, state.key, None)
 
     def on_host(self, args: Objects, kwargs: Named, settings: Settings, simulated: bool | None) -> Any:
         """The result for host arrays, which are copied in, and back if they are written."""
@@ -74,7 +77,7 @@ class DeviceCalls:
     def _call(
         self, driver: Driver, args: Objects, kwargs: Named, settings: Settings, staging: Staging | None
     ) -> Any:
-        driver.require(f"`{self._place.function.rpartition('.')[2]}`")
+        driver.require(self._name)
         for known in self._known:
             if known.settings == settings:
                 answer = known.loaded(driver, self._place).call(args, kwargs, staging)
@@ -97,14 +100,24 @@ class DeviceCalls:
             self._known = (made, *self._known)[:MAX_SPECIALIZATIONS]
         return made
 
-    def report(self, args: Objects, kwargs: Named, settings: Settings) -> Any:
-        """What the pipeline keeps about the program for these objects (shadows, or arrays of the host, which are
-        described in the same way). It is compiled if it must be; no device is needed."""
+    def _described(self, args: Objects, kwargs: Named, settings: Settings) -> _Known:
+        """The program for these objects (shadows, or arrays of the host, which are described in the same way). It is
+        compiled if it must be; no device is needed."""
         signature = self._bind(args, kwargs).signature
         for known in self._known:
             if known.signature == signature and known.settings == settings:
-                return known.program.report
-        return self._add(args, kwargs, settings).program.report
+                return known
+        return self._add(args, kwargs, settings)
+
+    def report(self, args: Objects, kwargs: Named, settings: Settings) -> Any:
+        """What the pipeline keeps about the program for these objects."""
+        return self._described(args, kwargs, settings).program.report
+
+    def explain(self, args: Objects, kwargs: Named, settings: Settings, from_host: bool) -> CudaExplanation:
+        """What the program does, and what its calls move."""
+        known = self._described(args, kwargs, settings)
+        explained = known.program.report.explain() if hasattr(known.program.report, "explain") else ""
+        return CudaExplanation(explained, transfers(known.program, known.signature, from_host))
 
 
 def staged(

@@ -195,7 +195,7 @@ def current(simulated: bool | None = None) -> Driver:
     CudaUnavailableError: there is no CUDA package, driver or device.
     """
     if simulated is None:
-        simulated = knobs.CUDA_SIM.get() or knobs.TARGET.get() == "simulator"
+        simulated = knobs.state().simulated
     name = "sim" if simulated else "real"
     found = _drivers.get(name)
     if found is None:
@@ -204,6 +204,11 @@ def current(simulated: bool | None = None) -> Driver:
                 _drivers[name] = load(f"cuda.{name}").make()
             found = _drivers[name]
     return found
+
+
+def several_drivers() -> bool:
+    """Whether arrays of two drivers may exist."""
+    return len(_drivers) > 1
 
 
 def forget(name: str) -> None:

@@ -15,11 +15,12 @@ import numpy as np
 from pydsl.errors import InternalCompilerError, SourceLocation, render
 from pydsl.jit.cuda import api
 from pydsl.jit.cuda.buffers import Buffer, address_of, check_driver, new_array
-from pydsl.jit.cuda.driver import STREAM, Driver
+from pydsl.jit.cuda.driver import STREAM, Driver, several_drivers
+from pydsl.jit.cuda.guards import Guards
 from pydsl.jit.cuda.program import CONTEXT_KERNELS, PLACES, CudaProgram
 from pydsl.jit.cuda.staging import Staging
 from pydsl.jit.runtime import loader, portable, table
-from pydsl.jit.runtime.abi import KERNEL_NAME, MISS, RETURN_EXCEPTION_SET, ArrayGuard, CallForm, ResultStorage
+from pydsl.jit.runtime.abi import HEADER_WORDS, KERNEL_NAME, MISS, RETURN_EXCEPTION_SET, ResultStorage
 from pydsl.jit.runtime.errors import ErrorFactory
 from pydsl.jit.shadows import shadow
 
@@ -35,6 +36,26 @@ class _Running(threading.local):
 
 
 _running = _Running()
+
+
+class _Run(portable._Run):
+    """The state of one call; the views of the slots as numbers are made when something asks for them."""
+
+    def __init__(self, count: int) -> None:
+        self._memory = (ctypes.c_uint64 * (HEADER_WORDS + count))()
+        self.slots = (ctypes.c_uint64 * count).from_buffer(self._memory, 8 * HEADER_WORDS)
+        self.objects, self.arrays, self.owners = {}, {}, {}
+        self.buffers, self.failure = set(), None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _NUMBERS:
+            raise AttributeError(name)
+        made = (_NUMBERS[name] * len(self.slots)).from_buffer(self.slots)
+        setattr(self, name, made)
+        return made
+
+
+_NUMBERS: dict[str, Any] = {"floats": ctypes.c_double, "ints": ctypes.c_int64}
 
 
 class _Call:
@@ -95,11 +116,10 @@ class CudaSpecialization:
         self._errors = ErrorFactory(self.spec)
         self._table = (ctypes.c_uint64 * table.CAPACITY)(*driver.table)
         self._table[table.index("alloc")] = api.address_of(_ALLOCATE)
-        self._arrays = [
-            (position, guard)
-            for position, guard in enumerate(self.spec.guards)
-            if isinstance(guard, ArrayGuard)
-        ]
+        self._guards = Guards(self.spec)
+        self._slot_count = max(1, self.spec.n_slots)
+        self._form = (self.spec.call_form.nargs, self.spec.call_form.kwnames)
+        self._has_arrays = any(type(obj) is np.ndarray for obj in self.spec.implicit)
 
     # calls --------------------------------------------------------------------------------------------
 
@@ -107,19 +127,11 @@ class CudaSpecialization:
         """The result for shadows, or `MISS` if a guard does not hold. With `staging` the shadows stand for host arrays,
         and so do the results."""
         spec = self.spec
-        run = portable._Run(spec)
+        run = _Run(self._slot_count)
         captured = self._captured()
-        try:
-            if CallForm(len(args), tuple(kwargs)) != spec.call_form:
-                return MISS
-            portable._check_names(spec.name_guards)
-            objects = (*args, *kwargs.values(), *captured)
-            guards = portable._Guards(run)
-            for position, (guard, obj) in enumerate(zip(spec.guards, objects, strict=True)):
-                guards.check(guard, obj, (position,))
-            for overlap in spec.overlaps:
-                portable._check_overlap(overlap, run)
-        except portable._GuardError:
+        if (len(args), tuple(kwargs)) != self._form:
+            return MISS
+        if not self._guards.hold((*args, *kwargs.values(), *captured), run):
             return MISS
         self._make_storages(run)
         try:
@@ -136,9 +148,9 @@ class CudaSpecialization:
     def _captured(self) -> tuple[Any, ...]:
         """The implicit objects, arrays of the host among them copied in as they are now."""
         implicit = self.spec.implicit
-        arrays = [obj for obj in implicit if type(obj) is np.ndarray]
-        if not arrays:
+        if not self._has_arrays:
             return implicit
+        arrays = [obj for obj in implicit if type(obj) is np.ndarray]
         staged = Staging(self.driver, arrays)
         return tuple(staged.shadow_of(obj) if type(obj) is np.ndarray else obj for obj in implicit)
 
@@ -161,9 +173,9 @@ class CudaSpecialization:
 
     def _run(self, run: portable._Run) -> int:
         driver, name = self.driver, self.spec.name
-        driver.require(f"`{name}`")
-        for _, array in run.arrays.values():
-            check_driver(array, driver, f"`{name}`")
+        if several_drivers():
+            for _, array in run.arrays.values():
+                check_driver(array, driver, f"`{name}`")
         driver.failures.last = None
         before, _running.call = _running.call, _Call(self, run)
         try:

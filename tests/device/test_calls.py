@@ -11,6 +11,7 @@ import pytest
 import pydsl.numpy as pnp
 from pydsl import jit, knobs
 from pydsl.errors import CudaError, DeviceError, DeviceMemoryError, LostContextError
+from pydsl.jit.cuda.driver import Driver
 from pydsl.jit.cuda.sim import SimDriver
 
 pytest.importorskip("pydsl.jit.cuda.pipeline")
@@ -26,7 +27,7 @@ def update(x: Any, y: Any) -> Any:
     return x, x[::2], (x + y).T, x.sum(axis=0), float(x[0, 0])
 
 
-def test_results_are_of_the_kind_that_came(sim: SimDriver) -> None:
+def test_results_are_of_the_kind_that_came(cuda: Driver) -> None:
     a, b = np.arange(12.0).reshape(3, 4), np.ones((3, 4))
     x, y = on_device(a, b)
     got = jit(update)(x, y)
@@ -90,7 +91,7 @@ def test_only_written_host_arrays_come_back(sim: SimDriver) -> None:
 
 
 @pytest.mark.parametrize("shift", [1, 3, 8])
-def test_host_arrays_that_overlap(sim: SimDriver, shift: int) -> None:
+def test_host_arrays_that_overlap(cuda: Driver, shift: int) -> None:
     @jit(target="cuda")
     def copy_over(x: Any, y: Any) -> Any:
         x[...] = y[::-1]
@@ -104,7 +105,7 @@ def test_host_arrays_that_overlap(sim: SimDriver, shift: int) -> None:
     assert np.shares_memory(answer, base)
 
 
-def test_strange_host_arrays(sim: SimDriver) -> None:
+def test_strange_host_arrays(cuda: Driver) -> None:
     @jit(target="cuda")
     def twice(x: Any) -> Any:
         return x * 2
@@ -126,7 +127,7 @@ def test_strange_host_arrays(sim: SimDriver) -> None:
     np.testing.assert_array_equal(twice(raw), raw)
 
 
-def test_pydsl_arrays_of_the_host_stay_what_they_are(sim: SimDriver) -> None:
+def test_pydsl_arrays_of_the_host_stay_what_they_are(cuda: Driver) -> None:
     x = pnp.asarray(np.arange(4.0))
     got = jit(target="cuda")(_doubled)(x)
     assert type(got) is pnp.ndarray
@@ -141,7 +142,7 @@ def _doubled(x: Any) -> Any:
 SCALE = np.array([1.0, 2.0, 3.0])
 
 
-def test_arrays_of_globals_are_copied_in_as_they_are_now(sim: SimDriver) -> None:
+def test_arrays_of_globals_are_copied_in_as_they_are_now(cuda: Driver) -> None:
     @jit
     def scaled(x: Any) -> Any:
         return x * SCALE
@@ -164,7 +165,7 @@ def test_the_target_of_the_environment(sim: SimDriver) -> None:
     assert len(doubled.signatures) == 1
 
 
-def test_devices_are_not_mixed(sim: SimDriver) -> None:
+def test_devices_are_not_mixed(cuda: Driver) -> None:
     (x,) = on_device(np.ones(3))
     both = jit(lambda_free_add)
     with pytest.raises(DeviceError, match=r"arrays are on cpu and cuda"):
@@ -182,7 +183,7 @@ def lambda_free_add(x: Any, y: Any) -> Any:
     return x + y
 
 
-def test_a_read_only_host_array_is_not_written(sim: SimDriver) -> None:
+def test_a_read_only_host_array_is_not_written(cuda: Driver) -> None:
     a, b = np.zeros((3, 4)), np.ones((3, 4))
     a.flags.writeable = False
     with pytest.raises(ValueError, match=r"read-only(.|\n)*x\[1:\] = x"):
@@ -190,7 +191,7 @@ def test_a_read_only_host_array_is_not_written(sim: SimDriver) -> None:
     assert (a == 0).all()
 
 
-def test_errors_of_the_function(sim: SimDriver) -> None:
+def test_errors_of_the_function(cuda: Driver) -> None:
     @jit
     def stop(x: Any, i: int) -> Any:
         x += 1
@@ -220,7 +221,7 @@ def test_an_index_out_of_bounds_is_not_an_illegal_access(sim: SimDriver) -> None
         pick(x, 3)
 
 
-def test_out_of_memory_loses_nothing(sim: SimDriver) -> None:
+def test_out_of_memory_loses_nothing(cuda: Driver) -> None:
     @jit
     def outer(x: Any) -> Any:
         return x[:, None] * x[None, :]
@@ -272,7 +273,7 @@ def test_a_loop_of_launches_allocates_nothing(sim: SimDriver) -> None:
     np.testing.assert_array_equal(u.to_numpy(), b)
 
 
-def test_eager_arrays(sim: SimDriver) -> None:
+def test_eager_arrays(cuda: Driver) -> None:
     a = np.random.default_rng(1).random((4, 6)).astype("f4")
     (x,) = on_device(a)
     for make in (
@@ -306,7 +307,7 @@ def test_eager_arrays(sim: SimDriver) -> None:
     assert np.add(x, x).device == "cuda"
 
 
-def test_without_the_compiler_the_arrays_still_compute_on_the_device(sim: SimDriver) -> None:
+def test_without_the_compiler_the_arrays_still_compute_on_the_device(cuda: Driver) -> None:
     (x,) = on_device(np.ones((3, 4)))
     with knobs.scope(disable_jit=True):
         got = jit(_doubled)(x)
@@ -314,7 +315,7 @@ def test_without_the_compiler_the_arrays_still_compute_on_the_device(sim: SimDri
     np.testing.assert_array_equal(got.to_numpy(), np.full((3, 4), 2.0))
 
 
-def test_threads_compile_and_call_at_once(sim: SimDriver) -> None:
+def test_threads_compile_and_call_at_once(cuda: Driver) -> None:
     doubled = jit(_doubled)
     failures: list[BaseException] = []
 
@@ -338,3 +339,20 @@ def test_reports_need_no_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYDSL_CUDA_SIM", raising=False)
     report = jit(target="cuda")(_doubled).report(np.arange(3.0))
     assert report is not None
+
+
+def test_what_moves_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYDSL_CUDA_SIM", "1")
+    from_host = jit(target="cuda")(update).explain(np.zeros((3, 4)), np.zeros((3, 4)))
+    assert (from_host.bytes_in, from_host.bytes_out) == (192, 192 + 96 + 32)
+    assert "x: 96 bytes to the device" in str(from_host)
+    assert "a result: 32 bytes from the device" in str(from_host)
+    on_device_only = jit(update).explain(*on_device(np.zeros((3, 4)), np.zeros((3, 4))))
+    assert on_device_only.transfers == ()
+    assert "nothing is moved" in str(on_device_only)
+
+    @jit
+    def scaled(x: Any) -> Any:
+        return x * SCALE
+
+    assert scaled.explain(*on_device(np.zeros(3))).bytes_in == 24
