@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pydsl.frontend.numpy_api.registry import known_callables
+from pydsl.frontend.numpy_api.registry import alias, known_callables
 from pydsl.jit.arrays import creation, views
 from pydsl.jit.arrays.array import ndarray
 from pydsl.jit.arrays.eager import execute
 
+# inside a jitted function they are NumPy's: what is made there is where the function runs
 _OWN: dict[str, Any] = {
     name: getattr(creation, name)
     for name in [
@@ -34,6 +35,10 @@ _OWN: dict[str, Any] = {
         "zeros_like",
     ]
 } | {"ndarray": ndarray}
+
+for _name, _function in _OWN.items():
+    if _name not in ("ndarray", "from_dlpack"):
+        alias(_function, getattr(np, _name))
 
 _PASSED_ON = frozenset(
     [
@@ -128,6 +133,7 @@ def function(numpys: Callable[..., Any]) -> Callable[..., Any]:
 
     call.__name__ = call.__qualname__ = numpys.__name__
     call.__doc__ = f"`np.{numpys.__name__}` for arrays on any device."
+    alias(call, numpys)
     return call
 
 

@@ -120,29 +120,36 @@ class DeviceCalls:
         return CudaExplanation(explained, transfers(known.program, known.signature, from_host))
 
 
-def staged(
-    driver: Driver, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Staging, tuple[Any, ...], dict[str, Any]]:
+def staged(driver: Driver, args: Objects, kwargs: Named) -> tuple[Staging, Objects, Named]:
     """The host arrays of a call on the device, and the call with shadows in their place."""
-    found: list[np.ndarray[Any, Any]] = []
-
-    def collect(value: Any) -> Any:
-        if type(value) is np.ndarray:
-            found.append(value)
-            return value
-        return rebuilt(value, collect)
-
+    arrays = _Arrays()
     for value in (*args, *kwargs.values()):
-        collect(value)
-    staging = Staging(driver, [a for a in found if a.dtype.kind in "biufc"])
-
-    def replace(value: Any) -> Any:
-        if type(value) is np.ndarray:
-            return staging.shadow_of(value) if value.dtype.kind in "biufc" else value
-        return rebuilt(value, replace)
-
+        arrays.collect(value)
+    arrays.staging = staging = Staging(driver, arrays.found)
     return (
         staging,
-        tuple(replace(value) for value in args),
-        {name: replace(value) for name, value in kwargs.items()},
+        tuple([arrays.replace(value) for value in args]),
+        {name: arrays.replace(value) for name, value in kwargs.items()},
     )
+
+
+class _Arrays:
+    """Walks over the objects of a call. (Not two nested functions: each would be in its own closure, and so keep the
+    device memory of the call until the garbage collector comes by.)"""
+
+    def __init__(self) -> None:
+        self.found: list[np.ndarray[Any, Any]] = []
+        self.staging: Staging | None = None
+
+    def collect(self, value: Any) -> Any:
+        if type(value) is not np.ndarray:
+            return rebuilt(value, self.collect)
+        if value.dtype.kind in "biufc":
+            self.found.append(value)
+        return value
+
+    def replace(self, value: Any) -> Any:
+        if type(value) is not np.ndarray:
+            return rebuilt(value, self.replace)
+        assert self.staging is not None
+        return self.staging.shadow_of(value) if value.dtype.kind in "biufc" else value

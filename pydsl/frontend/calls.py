@@ -61,6 +61,7 @@ def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any
 
 
 def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site: Any) -> Operand:
+    function = numpy_api.canonical(function)
     if isinstance(function, Callback):
         return call_back(ev.builder, function, args, kwargs)
     builtin = BUILTINS.get(function) if _is_hashable(function) else None

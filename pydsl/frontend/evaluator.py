@@ -345,6 +345,10 @@ class Evaluator:
         """An object from outside: arrays become references to their memory."""
         if isinstance(value, np.ndarray):
             return self.builder.global_array(value, name)
+        if hasattr(type(value), "__array_namespace__") and not isinstance(value, np.generic):
+            raise Unsupported(
+                f"an array of class {type(value).__qualname__} from outside", "it as an argument"
+            )
         return value
 
     def use(self, value: Operand, name: str = "") -> Operand:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from typing import Any
 
@@ -77,6 +79,21 @@ def test_host_arrays_are_copied_in_and_written_ones_back(sim: SimDriver) -> None
     assert sim.counters.copies_in == 2
     del got
     assert sim.space.used == 0
+
+
+def test_no_memory_waits_for_the_garbage_collector(sim: SimDriver) -> None:
+    on_cuda = jit(target="cuda")(update)
+    gc.disable()
+    try:
+        for _ in range(3):
+            on_cuda(np.zeros((3, 4)), np.zeros((3, 4)))
+            x, y = on_device(np.zeros((3, 4)), np.zeros((3, 4)))
+            jit(update)(x, y)
+            _ = (x + y)[x > 0].sum()
+            del x, y, _
+            assert sim.space.used == 0
+    finally:
+        gc.enable()
 
 
 def test_only_written_host_arrays_come_back(sim: SimDriver) -> None:
@@ -356,3 +373,42 @@ def test_what_moves_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
         return x * SCALE
 
     assert scaled.explain(*on_device(np.zeros(3))).bytes_in == 24
+
+
+class Interfaced:
+    """An array of another library with a `__cuda_array_interface__` only."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.__cuda_array_interface__ = array.__cuda_array_interface__
+
+
+class Speaking:
+    """One that speaks DLPack, from a package with `from_dlpack`."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        return self.array.__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (2, 0)
+
+
+def test_arrays_of_other_libraries(sim: SimDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y, z, w = on_device(*(np.ones((3, 4)) for _ in range(4)))
+    sim.counters.reset()
+    given = Interfaced(x)
+    got = jit(update)(given, Interfaced(y))
+    assert got[0] is given
+    assert type(got[2]) is pnp.ndarray
+    assert got[2].device == "cuda"
+    monkeypatch.setattr(sys.modules["tests"], "from_dlpack", Speaking, raising=False)
+    mine = Speaking(z)
+    other = jit(update)(mine, Speaking(w))
+    assert other[0] is mine
+    assert type(other[2]) is Speaking
+    assert sim.counters.copies_in == 0
+    np.testing.assert_array_equal(other[2].array.to_numpy(), got[2].to_numpy())
+    np.testing.assert_array_equal(z.to_numpy(), x.to_numpy())

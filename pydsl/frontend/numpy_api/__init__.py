@@ -29,7 +29,9 @@ from pydsl.frontend.numpy_api import (
     ufuncs,
 )
 from pydsl.frontend.numpy_api.registry import (
+    alias,
     attribute,
+    canonical,
     creates_array,
     handles,
     has_attribute,
@@ -39,9 +41,11 @@ from pydsl.frontend.numpy_api.registry import (
 )
 
 __all__ = [
+    "alias",
     "attribute",
     "attributes",
     "builtin_functions",
+    "canonical",
     "creates_array",
     "creation",
     "decompositions",

@@ -13,6 +13,7 @@ F = TypeVar("F", bound=Handler)
 
 _HANDLERS: dict[int, tuple[Any, Handler]] = {}
 _MAKERS: set[int] = set()
+_ALIASES: dict[int, tuple[Any, Any]] = {}
 _METHODS: dict[str, Handler] = {}
 _ATTRIBUTES: dict[str, Callable[[Builder, Value], Any]] = {}
 
@@ -69,6 +70,17 @@ def lookup(callable_: Any) -> Handler | None:
     """The handler ``(builder, *args, **kwargs)`` of a callable, by identity."""
     found = _HANDLERS.get(id(callable_))
     return found[1] if found is not None else None
+
+
+def alias(ours: Any, numpys: Any) -> None:
+    """From now on a call of `ours` in compiled code means NumPy's function."""
+    _ALIASES[id(ours)] = (ours, numpys)
+
+
+def canonical(callable_: Any) -> Any:
+    """NumPy's function that a callable stands for; the callable itself if it stands for none."""
+    found = _ALIASES.get(id(callable_))
+    return callable_ if found is None else found[1]
 
 
 def known_callables() -> list[Any]:
