@@ -6,6 +6,7 @@ are.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import threading
@@ -18,7 +19,7 @@ from pydsl.jit.cuda.driver import STREAM, Driver
 from pydsl.jit.cuda.program import CudaProgram
 from pydsl.jit.lazy import load
 
-_MAJOR, _MINOR, _POOLS = 75, 76, 115
+_MAJOR, _MINOR, _POOLS, _PAGEABLE = 75, 76, 115, 88
 _RELEASE_THRESHOLD = 4
 _ERROR_LOG, _ERROR_LOG_SIZE = 5, 6
 _LOG_BYTES = 16384
@@ -43,6 +44,9 @@ def _library(name: str) -> Any:
     from cuda.pathfinder import load_nvidia_dynamic_lib  # noqa: PLC0415 - an optional package
 
     try:
+        if name == "cuda":
+            with contextlib.suppress(OSError):
+                return ctypes.CDLL("libcuda.so.1")
         return ctypes.CDLL(load_nvidia_dynamic_lib(name).abs_path)
     except (RuntimeError, OSError) as error:  # DynamicLibNotFoundError is a RuntimeError
         if name == "cuda":
@@ -69,6 +73,7 @@ class RealDriver(Driver):
         self._set_current(self._context)
         self._arch = f"sm_{self._attribute(_MAJOR)}{self._attribute(_MINOR)}"
         self._pool = self._open_pool()
+        self._reads_host_memory = bool(self._attribute(_PAGEABLE))
         self._modules: list[int] = []
         self._products = 0
         self._cublas: Any = None
@@ -138,6 +143,11 @@ class RealDriver(Driver):
 
     def trim(self) -> None:
         self._c["cuMemPoolTrimTo"](self._pool, 0)
+
+    def copy_in(self, device: int, host: int, nbytes: int) -> None:
+        super().copy_in(device, host, nbytes)
+        if self._reads_host_memory:  # then the copy may still be reading when the call returns
+            self.synchronize()
 
     def describe_fault(self) -> str:
         return (

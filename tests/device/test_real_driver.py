@@ -133,7 +133,11 @@ def test_no_driver_library(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> Any:
         raise RuntimeError(name)
 
+    def missing(name: str) -> Any:
+        raise OSError(name)
+
     monkeypatch.setattr(pathfinder, "load_nvidia_dynamic_lib", refuse)
+    monkeypatch.setattr(real.ctypes, "CDLL", missing)
     with pytest.raises(CudaUnavailableError, match=r"no NVIDIA driver(.|\n)*PYDSL_CUDA_SIM=1"):
         real.make()
 
