@@ -360,16 +360,15 @@ def everything(x):
 def test_all_findings_of_a_function_are_reported_together() -> None:
     error = refused(everything, "try:", vector())
     text = str(error)
-    assert text.startswith("pydsl cannot compile `everything`, for 6 reasons:\n1. ")
-    assert [marked(text, k)[2] for k in range(6)] == [
+    assert text.startswith("pydsl cannot compile `everything`, for 5 reasons:\n1. ")
+    assert [marked(text, k)[2] for k in range(5)] == [
         "try:",
         'with open("x"):',
-        "print(x)",
         'np.save("q", x)',
         'x.tofile("q")',
         "{v for v in x}",
     ]
-    assert text.count("write instead: ") == 6
+    assert text.count("write instead: ") == 5
     lines = [d.location.line for d in error.diagnostics if d.location]
     assert lines == sorted(lines)
 
