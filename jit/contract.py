@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from pydsl.frontend.request import (
     ScalarSpec,
     SequenceSpec,
     StaticSpec,
+    SymbolSpec,
+    SymbolTerm,
     TraceRequest,
     TraceResult,
 )
@@ -34,6 +36,7 @@ from pydsl.jit.runtime.abi import (
     ArrayResult,
     CallOperand,
     CellGuard,
+    Condition,
     ConstResult,
     ErrorEntry,
     Extent,
@@ -64,9 +67,11 @@ from pydsl.jit.signature import (
     StaticLeaf,
     TupleNode,
 )
+from pydsl.jit.symbol_plan import SymbolPlan, plan_symbols
+from pydsl.jit.symbolic import LEAST_SIZE
 from pydsl.loops.ir import CallPython, LoopFunction
 from pydsl.loops.walk import walk
-from pydsl.lowering.function import Lowered
+from pydsl.lowering.function import ArgumentSlots, Lowered
 from pydsl.lowering.results import ArrayLeaf as ArrayValue
 from pydsl.lowering.results import Number, ResultLeaf, SlotNumber
 
@@ -88,18 +93,32 @@ def trace_request(request: CompileRequest) -> TraceRequest:
     """The arguments in the front end's terms: arrays that overlap share a group."""
     numbers = {path: number for number, (path, _) in enumerate(dynamic_leaves(request))}
     groups = _groups(request)
+    plan = plan_symbols(request.signature)
+
+    def numbers_of(path: LeafPath, kind: str, known: Sequence[object]) -> tuple[int | SymbolTerm, ...]:
+        return tuple(
+            number if isinstance(number, int) else SymbolTerm(*reversed(plan.terms[path, kind, axis]))
+            for axis, number in enumerate(known)
+        )
 
     def tree(node: Node, path: LeafPath) -> ArgTree:
         match node:
             case ArrayLeaf():
                 group, offset = groups[path]
                 return ArraySpec(
-                    node.dtype, node.shape, node.strides, node.writeable, group, offset, numbers[path]
+                    node.dtype,
+                    numbers_of(path, "shape", node.shape),
+                    numbers_of(path, "strides", node.strides),
+                    node.writeable,
+                    group,
+                    offset,
+                    numbers[path],
                 )
             case NumberLeaf():
-                return ScalarSpec(np.dtype(_PYTHON_DTYPES[node.cls]), True, numbers[path])
+                low = LEAST_SIZE if node.size else None
+                return ScalarSpec(np.dtype(_PYTHON_DTYPES[node.cls]), True, numbers[path], low)
             case NumpyScalarLeaf():
-                return ScalarSpec(node.dtype, False, numbers[path])
+                return ScalarSpec(node.dtype, False, numbers[path], LEAST_SIZE if node.size else None)
             case StaticLeaf():
                 return StaticSpec(node.value)
             case TupleNode():
@@ -123,7 +142,8 @@ def trace_request(request: CompileRequest) -> TraceRequest:
             )
         else:
             params[name] = SequenceSpec(tuple(tree(n, p) for p, n in paths.items() if p[0] == name))
-    return TraceRequest(request.function, params)
+    symbols = tuple(SymbolSpec(n.name, n.low, n.factors) for n in plan.numbers)
+    return TraceRequest(request.function, params, symbols=symbols)
 
 
 _PYTHON_DTYPES: dict[type, Any] = {int: np.int64, float: np.float64, complex: np.complex128}
@@ -149,16 +169,23 @@ def _groups(request: CompileRequest) -> dict[LeafPath, tuple[int, int]]:
             changed = True
     lowest: dict[LeafPath, int] = {}
     for path, (root, offset) in position.items():
+        # a symbolic axis that runs backwards begins at its last element: the group's lowest address is not a constant
         low = offset + sum(
             (n - 1) * s
             for n, s in zip(arrays[path].shape, arrays[path].strides, strict=True)
-            if s < 0 and n > 1
+            if isinstance(n, int) and isinstance(s, int) and s < 0 and n > 1
         )
         lowest[root] = min(lowest.get(root, low), low)
     numbers = {
         root: number for number, root in enumerate(dict.fromkeys(root for root, _ in position.values()))
     }
     return {path: (numbers[root], offset - lowest[root]) for path, (root, offset) in position.items()}
+
+
+def argument_slots(request: CompileRequest) -> ArgumentSlots:
+    """The slots of the block arguments: leaves, then the numbers known at run time only."""
+    plan = plan_symbols(request.signature)
+    return ArgumentSlots(tuple(plan.leaf_slots), tuple(number.slot for number in plan.numbers), plan.n_slots)
 
 
 # --- the specialization ---
@@ -173,7 +200,8 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
     """
     leaves = dynamic_leaves(request)
     captured = tuple(Captured(("<global>", k), s.data) for k, (s, _) in enumerate(lowered.implicit))
-    storages = [v.tensor.storage if v.is_tensor else None for v in traced.function.body.args]
+    values = traced.function.body.args[: len(leaves)]
+    storages = [v.tensor.storage if v.is_tensor else None for v in values]
     tried = lowered.written_arguments | traced.asked_to_write
     written = [
         path
@@ -184,6 +212,7 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
         c.path for c, (s, _) in zip(captured, lowered.implicit, strict=True) if s in lowered.written_arguments
     ]
     plan = plan_guards(request, written, captured)
+    numbers = plan_symbols(request.signature)
     order = [path for path, _ in leaves] + [c.path for c in captured]
     expected = lowered.arguments + [slot for _, slot in lowered.implicit]
     if [plan.slots[path] for path in order] != expected:
@@ -202,6 +231,7 @@ def specialization(request: CompileRequest, traced: TraceResult, lowered: Lowere
         implicit=plan.implicit,
         name_guards=tuple(_name_guards(traced)),
         overlaps=plan.overlaps,
+        conditions=(*numbers.conditions, *_assumed(traced, numbers)),
         storages=tuple(
             ResultStorage(
                 info.dtype,
@@ -236,6 +266,15 @@ def _calls(function: LoopFunction) -> Iterator[PythonCall]:
 
 def _constants(numbers: tuple[Affine, ...]) -> tuple[int | None, ...]:
     return tuple(number.const if number.is_const else None for number in numbers)
+
+
+def _assumed(traced: TraceResult, plan: SymbolPlan) -> Iterator[Condition]:
+    """What the front end took for granted about sizes."""
+    slots = [*plan.leaf_slots, *(number.slot for number in plan.numbers)]
+    values: list[Any] = traced.function.body.args
+    for kind, expr in traced.assumed:
+        terms = tuple((slots[values.index(symbol)], factor) for symbol, factor in expr.terms)
+        yield Condition("ne" if kind == "ne" else "ge", expr.const, terms)
 
 
 def _refuse_aliased_globals(

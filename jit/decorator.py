@@ -22,6 +22,7 @@ from pydsl.jit.exchange import CPU, Visit
 from pydsl.jit.lazy import load
 from pydsl.jit.runtime import dispatch
 from pydsl.jit.runtime.abi import MISS, CompiledSpecialization
+from pydsl.jit.runtime.portable import accepts, names_hold
 from pydsl.jit.signature import (
     CompileRequest,
     JitOptions,
@@ -30,6 +31,7 @@ from pydsl.jit.signature import (
     StaticsNeeded,
 )
 from pydsl.jit.specializations import Compiled, Settings, SpecializationTable
+from pydsl.jit.symbolic import generalize
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +39,18 @@ Compiler = Callable[[CompileRequest], CompiledSpecialization]
 
 TARGETS = ("cpu", "cuda", "simulator")
 _MOST_MISSES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class _Samples:
+    """A signature to compile, and the calls that it is for."""
+
+    signature: Signature
+    calls: tuple[Signature, ...]
+
+    @property
+    def several(self) -> bool:
+        return len(self.calls) > 1
 
 
 class JitFunction(dispatch.NativeCallable, Generic[P, R]):
@@ -58,6 +72,8 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         self._compiler = compiler
         self._binder: Binder | None = None
         self._statics: frozenset[LeafPath] = frozenset()
+        self._fixed: frozenset[LeafPath] = frozenset()
+        self._rigid: set[Signature] = set()
         self._lock = threading.RLock()
         self._table = SpecializationTable(self)
 
@@ -107,7 +123,10 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         while True:
             bound = self._bind(args, kwargs)
             known = self._table.matching(bound.signature, settings)
-            compiled = known[0] if known else self._compile(bound, settings, known)
+            for candidate in known:
+                if not candidate.is_symbolic or accepts(candidate.code.spec, args, kwargs):
+                    return candidate.report
+            compiled = self._compile(bound, settings, known)
             if compiled is not None:
                 return compiled.report
 
@@ -202,14 +221,15 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         with self._lock:
             if bound.statics != self._statics or self._table.matching(bound.signature, settings) != known:
                 return None
-            result = self._answer(self._run_compiler, bound, settings, self._options.target)
+            samples = self._samples(bound.signature, settings)
+            result = self._answer(self._run_compiler, bound, settings, self._options.target, samples)
             if result is None:
                 return None
             start = time.perf_counter()
             code = self._load(result)
             if hasattr(result.report, "loaded"):
                 result.report.loaded(time.perf_counter() - start)
-            compiled = Compiled(bound.signature, settings, code, result.report)
+            compiled = Compiled(samples.signature, settings, code, result.report, samples.calls)
             self._table.add(compiled)
             self._table.show(settings)
             return compiled
@@ -219,7 +239,8 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         with self._lock:
             if bound.statics != self._statics:
                 return None
-            return self._answer(load("cuda.pipeline").compile_program, bound, settings, "cuda")
+            alone = _Samples(bound.signature, (bound.signature,))
+            return self._answer(load("cuda.pipeline").compile_program, bound, settings, "cuda", alone)
 
     def _answer(
         self,
@@ -227,19 +248,42 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         bound: BoundCall,
         settings: Settings,
         target: str | None,
+        samples: _Samples,
     ) -> Any:
-        """What the compiler makes; None if leaves turned out to be needed as static values."""
+        """What the compiler makes; None if leaves turned out to be needed as static values, or sizes as constants."""
         options = dataclasses.replace(self._options, settings=settings, target=target)
-        request = CompileRequest(self._function, bound.signature, options, list(bound.objects))
+        request = CompileRequest(self._function, samples.signature, options, list(bound.objects))
         try:
             return compiler(request)
         except StaticsNeeded as needed:
             self._promote(needed.paths)
             return None
         except UnsupportedError as error:
+            if samples.several:
+                self._rigid.add(samples.signature)
+                return None
             raise error.with_traceback(None)  # noqa: B904 - the user's function, not the compiler's frames
         finally:
             request.objects.clear()
+
+    def _samples(self, signature: Signature, settings: Settings) -> _Samples:
+        """What to compile for a call that nothing answers: a signature with symbols if a call like it has been
+        compiled for other sizes."""
+        alone = _Samples(signature, (signature,))
+        if knobs.SHAPES.get() == "static" or self._compiler is not None:
+            return alone
+        existing = [c for c in self._table.all() if c.settings == settings and names_hold(c.code.spec)]
+        if any(c.signature == signature for c in existing):
+            return alone
+        for known in existing:
+            calls = (*known.samples, signature)
+            for bounded in (False, True):
+                symbolic = generalize(calls, self._fixed, bounded)
+                if symbolic is None or symbolic in self._rigid:
+                    continue
+                # the one that exists has turned this call away
+                return alone if any(c.signature == symbolic for c in existing) else _Samples(symbolic, calls)
+        return alone
 
     def _load(self, result: CompiledSpecialization) -> Any:
         from pydsl.jit.runtime.native import materialize  # noqa: PLC0415 - brings LLVM
@@ -255,6 +299,9 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
 
     def _promote(self, paths: tuple[LeafPath, ...]) -> None:
         new = frozenset(paths) - self._statics
+        if not new and not frozenset(paths) <= self._fixed:
+            self._fixed |= frozenset(paths)  # sizes that are needed for more than shapes
+            return
         if not new:
             raise InternalCompilerError(f"static leaves {paths} were asked for again", stage="specialization")
         self._statics |= new

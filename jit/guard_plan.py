@@ -5,7 +5,7 @@ The pipeline asks for a plan when it knows which array leaves are written, and b
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ from pydsl.jit.signature import (
     StaticLeaf,
     TupleNode,
 )
+from pydsl.jit.symbol_plan import products_of
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,14 @@ class _Planner:
             self.arrays[path] = leaf
             written = path in self.written
             guard = ArrayGuard(
-                leaf.dtype, leaf.shape, leaf.strides, written, leaf.aligned, slot, not leaf.writeable
+                leaf.dtype,
+                _known(leaf.shape),
+                _known(leaf.strides),
+                written,
+                leaf.aligned,
+                slot,
+                not leaf.writeable,
+                products_of(leaf),
             )
         elif isinstance(leaf, NumpyScalarLeaf):
             guard = NumpyScalarGuard(leaf.dtype, slot)
@@ -144,6 +152,10 @@ class _Planner:
             guard = FloatGuard(slot) if leaf.cls is float else ComplexGuard(slot)
         self.next_slot += guard.n_slots
         return guard
+
+
+def _known(numbers: Sequence[object]) -> tuple[int | None, ...]:
+    return tuple(number if isinstance(number, int) else None for number in numbers)
 
 
 def _static_guard(value: Any, by_identity: bool) -> Guard:

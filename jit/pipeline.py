@@ -26,7 +26,7 @@ from pydsl.frontend.source import load
 from pydsl.frontend.trace import trace
 from pydsl.ir.core import Function
 from pydsl.ir.verifier import verify
-from pydsl.jit.contract import dynamic_leaves, specialization, trace_request
+from pydsl.jit.contract import argument_slots, dynamic_leaves, specialization, trace_request
 from pydsl.jit.cpu.compile import assembly, optimized_ir
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cpu.target import host_target
@@ -139,7 +139,7 @@ def compile_specialization(request: CompileRequest) -> CompiledSpecialization:
     _refuse_target(request)
     traced, function = front(request, stage)
     verifying = knobs.VERIFY.get()
-    lowered: Lowered = stage("lower", lower_function, function)
+    lowered: Lowered = stage("lower", lower_function, function, True, argument_slots(request))
     loops = lowered.function
     stage("simplify", simplify, lowered)
     touched = stage("schedule", apply_schedule, request.options.schedule, loops)

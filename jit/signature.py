@@ -36,24 +36,63 @@ class StaticsNeeded(Exception):  # noqa: N818 - a request, not an error
 
 
 @dataclass(frozen=True, slots=True)
+class Symbol:
+    """A dimension that is known at run time only (see `symbolic.py`); never 1. Numbered within a signature. It is a
+    multiple of `factor`, and at least `low`."""
+
+    number: int
+    name: str
+    factor: int = 1
+    low: int = 0
+
+    def __str__(self) -> str:
+        return self.name if self.factor == 1 else f"{self.factor}*{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductStride:
+    """A stride of `factor` times the (symbolic) dimensions `axes` of the same array."""
+
+    factor: int
+    axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStride:
+    """A stride known at run time only: at least stride times dimension of the axis `inner`."""
+
+    inner: int
+
+
+Extent: TypeAlias = "int | Symbol"
+Stride: TypeAlias = "int | ProductStride | OpenStride"
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayLeaf:
-    """An exact `np.ndarray` of a native numeric dtype."""
+    """An exact `np.ndarray` of a native numeric dtype. What a call is described by has no symbols."""
 
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    shape: tuple[Extent, ...]
+    strides: tuple[Stride, ...]
     writeable: bool
     aligned: bool
 
+    @property
+    def is_symbolic(self) -> bool:
+        return not all(isinstance(number, int) for number in (*self.shape, *self.strides))
+
     def __str__(self) -> str:
-        return f"{self.dtype}{list(self.shape)}"
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
 @dataclass(frozen=True, slots=True)
 class NumberLeaf:
-    """A Python int (that fits 64 bits), float or complex whose value is not known at compile time."""
+    """A Python int (that fits 64 bits), float or complex whose value is not known at compile time. `size`: an int that
+    sizes are computed from, but that need not be known for them."""
 
     cls: type[int] | type[float] | type[complex]
+    size: bool = False
 
     def __str__(self) -> str:
         return self.cls.__name__
@@ -61,9 +100,10 @@ class NumberLeaf:
 
 @dataclass(frozen=True, slots=True)
 class NumpyScalarLeaf:
-    """A NumPy scalar whose value is not known at compile time."""
+    """A NumPy scalar whose value is not known at compile time; `size` as in `NumberLeaf`."""
 
     dtype: np.dtype[Any]
+    size: bool = False
 
     def __str__(self) -> str:
         return f"np.{self.dtype.type.__name__}"
@@ -194,6 +234,14 @@ class Signature:
         """All leaves in the order of the slots."""
         for argument in self.arguments:
             yield from leaves_of(argument.node, argument.path)
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether it covers calls with different sizes."""
+        return any(
+            leaf.is_symbolic if isinstance(leaf, ArrayLeaf) else getattr(leaf, "size", False)
+            for _, leaf in self.leaves()
+        )
 
     def arg_path(self, path: LeafPath) -> ArgPath:
         """The argument path (see `abi.py`) of an object named by its leaf path."""

@@ -16,17 +16,25 @@ from pydsl.jit.signature import Signature
 Settings: TypeAlias = "tuple[tuple[str, str], ...]"
 
 MAX_SPECIALIZATIONS = 64
+MAX_SYMBOLIC = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
     """A specialization with its key: the signature, and the knobs that change code. `code` is a `NativeSpecialization`
-    or a `PortableSpecialization`, `report` is what the pipeline keeps for `explain` and `inspect`."""
+    or a `PortableSpecialization`, `report` is what the pipeline keeps for `explain` and `inspect`, `samples` the
+    signatures of the calls that it was made for: several for one with symbols."""
 
     signature: Signature
     settings: Settings
     code: Any
     report: Any
+    samples: tuple[Signature, ...] = ()
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether it serves several signatures."""
+        return len(self.samples) > 1
 
 
 class SpecializationTable:
@@ -44,11 +52,15 @@ class SpecializationTable:
         return self._order
 
     def matching(self, signature: Signature, settings: Settings) -> tuple[Compiled, ...]:
-        """Those compiled for this signature. There may be several, for different values of globals."""
-        return tuple(c for c in self._order if c.settings == settings and c.signature == signature)
+        """Those that may answer calls with this signature: compiled for it, or with symbols. There may be several, for
+        different values of globals."""
+        return tuple(
+            c for c in self._order if c.settings == settings and (c.is_symbolic or c.signature == signature)
+        )
 
     def add(self, compiled: Compiled) -> None:
-        """Put a specialization in front; the one that answered last comes next, the oldest may have to go."""
+        """Put a specialization in front; the one that answered last comes next, the oldest may have to go. Those with
+        symbols come after all others: a specialization for exactly these sizes is the better one."""
         with self._lock:
             order = list(self._order)
             hit = dispatch.last_hit(self._address)
@@ -56,8 +68,11 @@ class SpecializationTable:
                 order.remove(self._visible[hit])
                 order.insert(0, self._visible[hit])
             order.insert(0, compiled)
-            self._retired += order[MAX_SPECIALIZATIONS:]
-            self._order = tuple(order[:MAX_SPECIALIZATIONS])
+            symbolic = [c for c in order if c.is_symbolic]
+            exact = [c for c in order if not c.is_symbolic]
+            kept = [*exact[: MAX_SPECIALIZATIONS - len(symbolic[:MAX_SYMBOLIC])], *symbolic[:MAX_SYMBOLIC]]
+            self._retired += [c for c in order if c not in kept]
+            self._order = tuple(kept)
 
     def show(self, settings: Settings) -> None:
         """Let native calls see the specializations for these settings, which are the ones in force here."""
@@ -66,7 +81,9 @@ class SpecializationTable:
             if visible and not self._is_shown(visible):
                 self._retired.append((self._published, self._visible))
                 self._visible = visible
-                self._published = dispatch.Published([(c.code.entry, c.code.table) for c in visible])
+                exact = sum(not c.is_symbolic for c in visible)
+                pairs = [(c.code.entry, c.code.table) for c in visible]
+                self._published = dispatch.Published(pairs, exact)
                 dispatch.publish(self._address, self._published)
             if dispatch.running_calls(self._address) == 0:
                 self._retired.clear()

@@ -259,6 +259,13 @@ FASTMATH = _flag(
     "approximate functions.",
     changes_code=True,
 )
+SHAPES = _choice(
+    "shapes",
+    ("auto", "static"),
+    "`auto`: when a function is called again with other sizes, one version is compiled that takes the dimensions that "
+    "vary as numbers. `static`: every combination of sizes has a version of its own.",
+    changes_code=True,
+)
 
 CUDA_SIM = _flag(
     "cuda_sim",
@@ -299,6 +306,7 @@ REGISTRY: Mapping[str, Knob[Any]] = MappingProxyType(
             TARGET,
             VERIFY,
             FASTMATH,
+            SHAPES,
             CUDA_SIM,
             CUDA_SIM_MEMORY,
             CUDA_ARCH,

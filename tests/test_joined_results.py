@@ -54,6 +54,23 @@ def new_in_a_branch(x: Any, y: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("turns", [0, 12])
+def test_a_loop_without_turns_returns_the_argument(turns: int, name: str) -> None:
+    def function(x: Any, turns: int) -> Any:
+        for _ in range(turns):
+            x = x + 1
+            x /= 2
+        return x
+
+    call = EXECUTORS[name](function)
+    runs = []
+    for run in (function, call):
+        x = np.arange(6.0).reshape(2, 3).T
+        runs.append(Run(Arguments([x.base], [x]), run(x, turns)))
+    assert compare(*runs, exact=True, identity=False) is None
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
 @pytest.mark.parametrize(
     "function", [one_of_two, argument_or_new, swapped_in_a_loop, views_of_one, new_in_a_branch]
 )

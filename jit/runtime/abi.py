@@ -8,11 +8,11 @@ The kernel is `i64 @pydsl_kernel(ptr %rt, ptr %slots)`:
 
 - `rt` is the process-wide runtime table (`table.py` names its entries).
 - `slots` is an array of 8-byte slots. First the argument slots, in the order of the flattened dynamic
-  leaves: an array takes one slot (its data pointer) plus one for every `None` of `ArrayGuard.shape` and then
-  of `ArrayGuard.strides`; an integer or bool takes an i64 (unsigned 64-bit values keep their bit pattern); a
-  float of any width is widened to f64 bits; a complex takes two f64 slots. Then, in any order the pipeline
-  likes, result slots, storage data slots and error payload slots. All of them start as zero, except the
-  data slots of storages that the entry allocates.
+  leaves: an array takes one slot (its data pointer) plus one for every `None` of `ArrayGuard.shape`, then
+  of `ArrayGuard.strides`, then one for each of `ArrayGuard.products`; an integer or bool takes an i64
+  (unsigned 64-bit values keep their bit pattern); a float of any width is widened to f64 bits; a complex
+  takes two f64 slots. Then, in any order the pipeline likes, result slots, storage data slots and error
+  payload slots. All of them start as zero, except the data slots of storages that the entry allocates.
 - It returns k >= 0: finished through return site k, whose result tree is `Specialization.results[k]`;
   -(1 + e): error e of `Specialization.errors`; `RETURN_EXCEPTION_SET`: a Python exception is already set
   (an allocation failed, or the kernel has set one itself, with the GIL: see `STATE_SLOT`).
@@ -57,7 +57,8 @@ class ArrayGuard:
     """An exact `np.ndarray`. `None` in shape or strides means any; such numbers are passed in the slots after
     `slot` (which gets the data pointer): first the open dimensions, then the open strides, each in axis order.
     The strides of an array without elements do not matter. `read_only` turns arrays away that can be written: what was
-    compiled for one that cannot may be nothing but the error that says so."""
+    compiled for one that cannot may be nothing but the error that says so. Each of `products` gets a further slot:
+    the product of these open dimensions divided by a constant."""
 
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
@@ -66,6 +67,7 @@ class ArrayGuard:
     aligned: bool
     slot: int
     read_only: bool = False
+    products: tuple[tuple[tuple[int, ...], int], ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -81,7 +83,7 @@ class ArrayGuard:
 
     @property
     def n_slots(self) -> int:
-        return 1 + len(self.open_dims) + len(self.open_strides)
+        return 1 + len(self.open_dims) + len(self.open_strides) + len(self.products)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,19 @@ class SameOffset:
 
 OverlapGuard: TypeAlias = "Disjoint | SameOffset"
 
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`const + sum(coefficient * slots[slot])` compared with 0: what a kernel for several shapes takes for granted
+    about the numbers in the argument slots. Not asked for where one of the slots `unless` is 0: the strides of an array
+    without elements do not matter."""
+
+    kind: Literal["eq", "ne", "ge"]
+    const: int
+    terms: tuple[tuple[int, int], ...]
+    unless: tuple[int, ...] = ()
+
+
 # ---------------------------------------------------------------------------------------------- results
 
 
@@ -450,6 +465,7 @@ class Specialization:
     implicit: tuple[object, ...] = ()
     name_guards: tuple[NameGuard, ...] = ()
     overlaps: tuple[OverlapGuard, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     storages: tuple[ResultStorage, ...] = ()
     errors: tuple[ErrorEntry, ...] = ()
     payload_slot: int = 0

@@ -107,9 +107,10 @@ def activate_vectorcall(cls: type) -> None:
 
 class Published:
     """An immutable table of (entry address, specialization table address) pairs, most wanted first. It holds for the
-    knobs in force where it was made: elsewhere (inside or outside of a `knobs.scope`) calls miss it."""
+    knobs in force where it was made: elsewhere (inside or outside of a `knobs.scope`) calls miss it. Only the first
+    `exact` pairs (all if not given) may be tried before the others after they have answered a call."""
 
-    def __init__(self, pairs: list[tuple[int, int]]) -> None:
+    def __init__(self, pairs: list[tuple[int, int]], exact: int | None = None) -> None:
         self._context = _OVERRIDES.get()
         words = [
             len(pairs),
@@ -117,6 +118,7 @@ class Published:
             id(MISS_METHOD),
             id(_OVERRIDES),
             id(self._context),
+            len(pairs) if exact is None else exact,
         ]
         for entry, spec_table in pairs:
             words += [entry, spec_table]

@@ -20,6 +20,7 @@ from pydsl.jit.runtime.abi import (
     CallForm,
     CellGuard,
     ComplexGuard,
+    Condition,
     DictGuard,
     Disjoint,
     EqualGuard,
@@ -72,6 +73,8 @@ class GuardWriter:
             self._guard(guard, obj, (position,))
         for overlap in spec.overlaps:
             self._overlap(overlap)
+        for condition in spec.conditions:
+            self._condition(condition)
 
     def _call_form(self, form: CallForm) -> None:
         code = self.code
@@ -215,6 +218,8 @@ class GuardWriter:
         self._dtype(guard, obj)
         slot = guard.slot + 1
         equal: list[str] = []
+        strides: list[str] = []
+        dims: dict[int, str] = {}
         for field, wanted in ((at.array_dims, guard.shape), (at.array_strides, guard.strides)):
             words = code.load("ptr", obj, field) if wanted else "null"
             for axis, number in enumerate(wanted):
@@ -222,10 +227,25 @@ class GuardWriter:
                 if number is None:
                     self._fill(slot, "i64", value)
                     slot += 1
-                elif wanted is guard.shape or not guard.is_empty:
+                    if wanted is guard.shape:
+                        dims[axis] = value
+                elif wanted is guard.shape:
                     equal.append(code.op(f"icmp eq i64 {value}, {number}"))
+                elif not guard.is_empty:
+                    strides.append(code.op(f"icmp eq i64 {value}, {number}"))
+        if strides:
+            empty = [code.op(f"icmp eq i64 {dim}, 0") for dim in dims.values()]
+            equal.append(self._any_of([code.all_of(strides), *empty]))
         if equal:
             code.require(code.all_of(equal), MISS)
+        for axes, divisor in guard.products:
+            first, *others = (dims[axis] for axis in axes)
+            for other in others:
+                first = code.op(f"mul i64 {first}, {other}")
+            if divisor != 1:
+                first = code.op(f"sdiv i64 {first}, {divisor}")
+            self._fill(slot, "i64", first)
+            slot += 1
         self._fill(guard.slot, "ptr", code.load("ptr", obj, at.array_data))
 
     def _dtype(self, guard: ArrayGuard, obj: str) -> None:
@@ -380,6 +400,25 @@ class GuardWriter:
             if condition is not None:
                 fine = code.op(f"or i1 {fine}, {condition}")
         code.require(fine, MISS)
+
+    def _condition(self, condition: Condition) -> None:
+        code = self.code
+        total = str(condition.const)
+        for slot, factor in condition.terms:
+            number = code.load("i64", self.slots, 8 * slot)
+            term = number if factor == 1 else code.op(f"mul i64 {number}, {factor}")
+            total = term if total == "0" else code.op(f"add i64 {total}, {term}")
+        compare = {"eq": "eq", "ne": "ne", "ge": "sge"}[condition.kind]
+        fine = [code.op(f"icmp {compare} i64 {total}, 0")]
+        for slot in condition.unless:
+            fine.append(code.op(f"icmp eq i64 {code.load('i64', self.slots, 8 * slot)}, 0"))
+        code.require(self._any_of(fine), MISS)
+
+    def _any_of(self, conditions: list[str]) -> str:
+        result = conditions[0]
+        for condition in conditions[1:]:
+            result = self.code.op(f"or i1 {result}, {condition}")
+        return result
 
     def _extent(self, guard: ArrayGuard) -> tuple[str, str, str | None] | None:
         """Lowest and highest byte relative to the data pointer, and the condition that the array is empty (None:

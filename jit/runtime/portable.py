@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from pydsl.jit.runtime.abi import (
     CallForm,
     CellGuard,
     ComplexGuard,
+    Condition,
     ConstResult,
     DictGuard,
     Disjoint,
@@ -116,15 +118,7 @@ class PortableSpecialization:
         spec = self._spec
         run = _Run(spec)
         try:
-            if CallForm(len(args), tuple(kwargs)) != spec.call_form:
-                raise _GuardError
-            _check_names(spec.name_guards)
-            for position, (guard, obj) in enumerate(
-                zip(spec.guards, (*args, *kwargs.values(), *spec.implicit), strict=True)
-            ):
-                _Guards(run).check(guard, obj, (position,))
-            for overlap in spec.overlaps:
-                _check_overlap(overlap, run)
+            _check_call(spec, run, args, kwargs)
         except _GuardError:
             return MISS
         _make_storages(spec, run)
@@ -178,6 +172,36 @@ def _table_with(callbacks: dict[str, Any]) -> Any:
 def _require(condition: bool) -> None:
     if not condition:
         raise _GuardError
+
+
+def _check_call(spec: Specialization, run: _Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    _require(CallForm(len(args), tuple(kwargs)) == spec.call_form)
+    _check_names(spec.name_guards)
+    objects = (*args, *kwargs.values(), *spec.implicit)
+    for position, (guard, obj) in enumerate(zip(spec.guards, objects, strict=True)):
+        _Guards(run).check(guard, obj, (position,))
+    for overlap in spec.overlaps:
+        _check_overlap(overlap, run)
+    for condition in spec.conditions:
+        _require(_holds(condition, run))
+
+
+def accepts(spec: Specialization, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether all guards of a specialization hold for a call."""
+    try:
+        _check_call(spec, _Run(spec), args, kwargs)
+    except _GuardError:
+        return False
+    return True
+
+
+def names_hold(spec: Specialization) -> bool:
+    """Whether globals and closure cells are those that the specialization was compiled for."""
+    try:
+        _check_names(spec.name_guards)
+    except _GuardError:
+        return False
+    return True
 
 
 def _is_exactly(obj: Any, cls: type) -> bool:
@@ -234,7 +258,8 @@ class _Guards:
         _require(obj.dtype == guard.dtype and obj.dtype.isnative and obj.ndim == len(guard.shape))
         _require(all(w in (None, n) for w, n in zip(guard.shape, obj.shape, strict=True)))
         strides = zip(guard.strides, obj.strides, strict=True)
-        _require(guard.is_empty or all(wanted in (None, stride) for wanted, stride in strides))
+        empty = guard.is_empty or any(obj.shape[axis] == 0 for axis in guard.open_dims)
+        _require(empty or all(wanted in (None, stride) for wanted, stride in strides))
         _require(obj.flags.writeable or not guard.needs_writeable)
         _require(not (obj.flags.writeable and guard.read_only))
         _require(obj.flags.aligned or not guard.aligned)
@@ -242,6 +267,7 @@ class _Guards:
         run.slots[guard.slot] = obj.__array_interface__["data"][0]
         numbers = [obj.shape[axis] for axis in guard.open_dims]
         numbers += [obj.strides[axis] for axis in guard.open_strides]
+        numbers += [prod(obj.shape[axis] for axis in axes) // divisor for axes, divisor in guard.products]
         for position, number in enumerate(numbers):
             run.ints[guard.slot + 1 + position] = number
         run.arrays[guard.slot] = (guard, obj)
@@ -286,6 +312,13 @@ def _check_overlap(guard: OverlapGuard, run: _Run) -> None:
     if all(array.size for array in arrays):
         (low1, high1), (low2, high2) = (np.lib.array_utils.byte_bounds(array) for array in arrays)
         _require(high1 <= low2 or high2 <= low1)
+
+
+def _holds(condition: Condition, run: _Run) -> bool:
+    if any(run.ints[slot] == 0 for slot in condition.unless):
+        return True
+    value = condition.const + sum(factor * run.ints[slot] for slot, factor in condition.terms)
+    return value == 0 if condition.kind == "eq" else value != 0 if condition.kind == "ne" else value >= 0
 
 
 # --------------------------------------------------------------------------------------------- results

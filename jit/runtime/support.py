@@ -28,7 +28,8 @@ DISPATCH = "pydsl_dispatch"
 OBJECT_TABLE, OBJECT_HINT, OBJECT_ACTIVE, OBJECT_WORDS = 8, 16, 24, 4
 # A published table: number of specializations, runtime table, name of the method for a miss, then pairs.
 # The pairs come after the context variable of the knobs and the value of it that the table is for.
-TABLE_COUNT, TABLE_RT, TABLE_MISS, TABLE_VARIABLE, TABLE_CONTEXT, TABLE_PAIRS = 0, 8, 16, 24, 32, 40
+TABLE_COUNT, TABLE_RT, TABLE_MISS, TABLE_VARIABLE, TABLE_CONTEXT = 0, 8, 16, 24, 32
+TABLE_EXACT, TABLE_PAIRS = 40, 48
 
 _DISPATCH = Template("""
 define ptr @pydsl_dispatch(ptr %self, ptr %args, i64 %flags, ptr %kwnames) {
@@ -96,11 +97,16 @@ try:
 again:
   br label %loop
 found:
+  %exactp = getelementptr i8, ptr %table, i64 $table_exact
+  %exact = load i64, ptr %exactp
+  %isexact = icmp ult i64 %i, %exact
+  br i1 %isexact, label %note, label %hit
+note:
   store atomic i64 %i, ptr %hintp monotonic, align 8
   br label %hit
 
 hit:
-  %answer = phi ptr [ %fr, %fhit ], [ %r, %found ]
+  %answer = phi ptr [ %fr, %fhit ], [ %r, %found ], [ %r, %note ]
   $leave_hit
   ret ptr %answer
 
@@ -464,6 +470,7 @@ def support_ir(layout: Layout) -> str:
         "table_miss": TABLE_MISS,
         "table_variable": TABLE_VARIABLE,
         "table_context": TABLE_CONTEXT,
+        "table_exact": TABLE_EXACT,
         "table_slot": TABLE_SLOT,
         "state_slot": STATE_SLOT,
         "n_slots": spectable.N_SLOTS,

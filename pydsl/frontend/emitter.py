@@ -37,6 +37,10 @@ class Emitter:
     loc: source location put on every operation.
     inline: called by :meth:`call_library`; the evaluator sets it.
     unchecked: a library function is being inlined whose integer indices are all within ``[0, n)``.
+    generic: the function is compiled for several sizes; strict: only where that costs nothing at run time.
+    sizes: its integer arguments that are sizes.
+    assumed: what was taken for granted about sizes, which the guards of the call check: ("ne" or "ge", expression): the
+        expression is not 0, or at least 0.
     """
 
     def __init__(self, function: Function) -> None:
@@ -51,6 +55,9 @@ class Emitter:
         self._globals: dict[int, tuple[Any, Storage]] = {}
         self.asked_to_write: set[Storage] = set()
         self._frozen: dict[Storage, tuple[str, str]] = {}
+        self.generic = self.strict = False
+        self.sizes: set[Value] = set()
+        self.assumed: dict[tuple[str, Affine], None] = {}
 
     @contextmanager
     def at(self, block: Block) -> Iterator[None]:

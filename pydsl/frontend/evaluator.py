@@ -266,7 +266,7 @@ class Evaluator:
             why, failure.hint or "a value that depends only on shapes, constants and scalar arguments"
         )
         otherwise.location = failure.location
-        found = roots(failure.leaf, self.builder.function.body)
+        found = roots(failure.leaf, self.builder.function)
         loops = [r for r in self.region if isinstance(r, Loop) and r.variable in found.loop_variables]
         if found.opaque or len(loops) < len(found.loop_variables):
             return otherwise
@@ -366,7 +366,7 @@ class Evaluator:
         if not poison.message:
             raise Silenced
         if poison.condition is not None:
-            found = roots(poison.condition, self.builder.function.body)
+            found = roots(poison.condition, self.builder.function)
             if not found.opaque and not found.loop_variables and found.leaves:
                 raise NeedArguments(found.leaves, poison.message)
         failure = Unsupported(poison.message, poison.hint)

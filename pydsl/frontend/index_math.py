@@ -7,7 +7,7 @@ quotient, minimum and maximum is computed once per scope.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,8 @@ class IndexMath(Emitter):
     def decide(self, op: str, a: Affine, b: Affine) -> bool | None:
         """Whether ``a op b`` holds (op: lt le gt ge eq ne), where bounds decide it; else None."""
         difference = a - b
+        if op in ("eq", "ne") and ("ne", difference) in self.assumed:
+            return op == "ne"
         low, high = self.index_bounds(difference)
         if op in ("eq", "ne"):
             return self._decide_equal(difference, low, high, op == "eq")
@@ -208,6 +210,52 @@ class IndexMath(Emitter):
             self._memo[("factors", found)] = (self.block, factors)
             self._memo[(Affine, found)] = (self.block, Affine.of(found))
         return found
+
+    def name_product(self, symbol: Value, factors: Sequence[Value]) -> None:
+        """Make known that a symbol is the product of others."""
+        flat = [f for factor in factors for f in self._factors(factor)]
+        ordered = tuple(sorted(flat, key=lambda v: v.id))
+        self.remember(("monomial", ordered), symbol)
+        self.remember(("factors", symbol), ordered)
+        self.remember((Affine, symbol), Affine.of(symbol))
+
+    def assume_not_one(self, expr: Affine) -> bool:
+        """Take an expression for different from 1: possible where the guards of the call can check it."""
+        if expr.is_const:
+            return expr.const != 1
+        if not self.generic or not all(map(self._is_size, expr.symbols())):
+            return False
+        self.assumed["ne", expr - 1] = None
+        return True
+
+    def _is_size(self, symbol: Any) -> bool:
+        """Whether a symbol is a number that guards can look at."""
+        return symbol in self.function.symbols or symbol in self.sizes
+
+    def is_positive(self, count: Affine) -> bool:
+        """Whether a number of turns is certainly more than 0; in code for several sizes that may be assumed."""
+        decided = self.decide("gt", count, _ZERO)
+        return self._assume_rows(_ONE, count) is True if decided is None else decided
+
+    def _assume_rows(self, a: Affine, b: Affine) -> bool | None:
+        """Whether ``a <= b`` if dimensions that may be 0 are at least 2, where that decides it: it is assumed then.
+
+        Slices like ``x[1:]`` have affine lengths so; arrays without elements have code of their own.
+        """
+        small = [s for s in (a - b).symbols() if self._is_size(s) and getattr(s, "bounds", _OPEN)[0] == 0]
+        if not self.generic or not small:
+            return None
+        for symbol in small:
+            symbol.bounds = (2, symbol.bounds[1])  # type: ignore[attr-defined]
+        decided = self.decide("le", a, b)
+        if decided is None and self.decide("ge", a, b):
+            decided = False
+        for symbol in small:
+            if decided is None:
+                symbol.bounds = (0, symbol.bounds[1])  # type: ignore[attr-defined]
+            else:
+                self.assumed["ge", Affine.of(symbol) - 2] = None
+        return decided
 
     def _factors(self, symbol: Value) -> tuple[Value, ...]:
         known = self._memo.get(("factors", symbol))
@@ -292,6 +340,9 @@ class IndexMath(Emitter):
             return a
         if self.decide("ge", a, b):
             return b
+        assumed = self._assume_rows(a, b)
+        if assumed is not None:
+            return a if assumed else b
         (al, ah), (bl, bh) = self.index_bounds(a), self.index_bounds(b)
         low = None if al is None or bl is None else min(al, bl)
         high = ah if bh is None else bh if ah is None else min(ah, bh)
@@ -303,6 +354,9 @@ class IndexMath(Emitter):
             return a
         if self.decide("le", a, b):
             return b
+        assumed = self._assume_rows(a, b)
+        if assumed is not None:
+            return b if assumed else a
         (al, ah), (bl, bh) = self.index_bounds(a), self.index_bounds(b)
         low = al if bl is None else bl if al is None else max(al, bl)
         high = None if ah is None or bh is None else max(ah, bh)

@@ -20,7 +20,6 @@ from pydsl.frontend.loop_state import Carried, carried_names, evaluate, finish, 
 from pydsl.frontend.scopes import Jumps, count_statements
 from pydsl.frontend.targets import assign
 from pydsl.frontend.values import Lazy, Operand
-from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Op, Value
 from pydsl.ir.ops.control import FOR, WHILE, YIELD
 from pydsl.ir.types import INDEX
@@ -72,14 +71,14 @@ def _for_lazy(ev: Evaluator, node: ast.For, items: Lazy) -> Completion:
             stop,
             step,
             bounds,
-            bool(builder.decide("gt", (last - first) * step, Affine.of(0))),
+            builder.is_positive((last - first) * step),
             items.length,
             lambda i: i,
         )
     else:
         length = builder.as_affine(items.length)
         high = builder.index_bounds(length - 1)[1]
-        runs = bool(builder.decide("gt", length, Affine.of(0)))
+        runs = builder.is_positive(length)
         turns = Range(0, items.length, 1, (0, high), runs, items.length, items.item)
     return _in_ir_or_unrolled(ev, node, turns, items.length, items.item)
 

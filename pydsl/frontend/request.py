@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pydsl.errors import SourceLocation
+from pydsl.ir.affine import Affine
 from pydsl.ir.core import Function
 from pydsl.ir.types import Storage
 
@@ -22,6 +23,29 @@ Path: TypeAlias = "tuple[int | str, ...]"
 
 
 # --- arguments ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SymbolSpec:
+    """A number of the arguments' layout that is known at run time only; never 1.
+
+    low: its least value. factors: for a product, the indices of the symbols that are multiplied.
+    """
+
+    name: str
+    low: int
+    factors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class SymbolTerm:
+    """`factor` times the symbol of this index."""
+
+    index: int
+    factor: int = 1
+
+
+Extent: TypeAlias = "int | SymbolTerm"
 
 
 @dataclass(frozen=True)
@@ -34,8 +58,8 @@ class ArraySpec:
     """
 
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    shape: tuple[Extent, ...]
+    strides: tuple[Extent, ...]
     writeable: bool
     group: int
     offset: int
@@ -44,11 +68,13 @@ class ArraySpec:
 
 @dataclass(frozen=True)
 class ScalarSpec:
-    """A scalar whose value is not known at compile time; `weak`: a Python scalar."""
+    """A scalar whose value is not known at compile time; `weak`: a Python scalar. `low`: the least value of an integer
+    that need not be known at compile time even where it is a size."""
 
     dtype: np.dtype[Any]
     weak: bool
     leaf: int
+    low: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,11 +127,13 @@ class TraceOptions:
 @dataclass(frozen=True)
 class TraceRequest:
     """One specialisation of a function. A parameter `*args` is a :class:`SequenceSpec`, `**kwargs` a
-    :class:`MappingSpec`; a parameter that is missing takes its default, as a static object."""
+    :class:`MappingSpec`; a parameter that is missing takes its default, as a static object. The block arguments of
+    the traced function are the leaves, then the `symbols`."""
 
     function: Callable[..., Any]
     params: Mapping[str, ArgTree]
     options: TraceOptions = TraceOptions()
+    symbols: tuple[SymbolSpec, ...] = ()
 
 
 # --- results ------------------------------------------------------------------------------------------------------
@@ -184,11 +212,14 @@ class TraceResult:
     """A traced function: `function.returns[site]` is a :data:`ReturnTree`.
 
     asked_to_write: memory that a write was tried on, also where the write came to nothing or was an error.
+    assumed: what the trace took for granted about expressions over block arguments: that they are not 0 ("ne"), or at
+        least 0 ("ge").
     """
 
     function: Function
     reads: Reads
     asked_to_write: frozenset[Storage] = frozenset()
+    assumed: tuple[tuple[str, Affine], ...] = ()
 
     @property
     def read_globals(self) -> list[tuple[dict[str, Any], str, Any]]:

@@ -62,6 +62,9 @@ def _require(ev: Evaluator, value: Operand) -> None:
         for item in value:
             _require(ev, item)
     elif isinstance(value, Value) and not value.is_tensor and value.scalar.dtype.kind in "iu":
-        found = roots(value, ev.builder.function.body)
-        if found.leaves and not found.opaque and not found.loop_variables:
+        found = roots(value, ev.builder.function)
+        if not found.leaves or found.opaque or found.loop_variables:
+            return
+        args = ev.builder.function.body.args
+        if any(args[leaf] not in ev.builder.sizes for leaf in found.leaves):
             raise NeedStatic(value, "a size must be known at compile time")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from pydsl.frontend.loops import for_statement, while_statement
 from pydsl.frontend.request import (
     ArgTree,
     ArraySpec,
+    Extent,
     MappingSpec,
     ObjectSpec,
     Path,
@@ -25,6 +27,8 @@ from pydsl.frontend.request import (
     ScalarSpec,
     SequenceSpec,
     StaticSpec,
+    SymbolSpec,
+    SymbolTerm,
     TraceRequest,
     TraceResult,
 )
@@ -34,7 +38,7 @@ from pydsl.frontend.statements import STATEMENTS
 from pydsl.frontend.values import Operand, make_object
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Function, Value
-from pydsl.ir.types import Origin, ScalarType, Storage, TensorType
+from pydsl.ir.types import INDEX, Origin, ScalarType, Storage, TensorType
 
 _STATEMENTS: dict[type[ast.stmt], StatementHandler] = {
     **STATEMENTS,
@@ -62,8 +66,13 @@ def trace(request: TraceRequest) -> TraceResult:
     builder = Builder(function)
     builder.loc = source.location
     arguments = _Arguments(function)
+    arguments.declare(request.symbols, builder)
     names = {name: arguments.value(spec, (name,)) for name, spec in request.params.items()}
     arguments.finish()
+    if arguments.symbols or arguments.sizes:
+        builder.generic = True
+        builder.strict = all(not spec.low for spec in request.symbols if not spec.factors)
+        builder.sizes.update(arguments.sizes)
     for value in arguments.read_only:
         if value.tensor.storage.writeable:  # others in the same memory are writeable
             builder.remember(("read-only", value), True)
@@ -78,7 +87,7 @@ def trace(request: TraceRequest) -> TraceResult:
     if ev.diagnostics:
         raise UnsupportedError(ev.diagnostics, source.name)
     function.storages = _used_storages(function)
-    return TraceResult(function, ev.reads, frozenset(builder.asked_to_write))
+    return TraceResult(function, ev.reads, frozenset(builder.asked_to_write), tuple(builder.assumed))
 
 
 def _run(ev: Evaluator, source: SourceFunction) -> None:
@@ -120,12 +129,28 @@ class _Arguments:
     extents: dict[int, int] = field(default_factory=dict)
     paths: dict[int, tuple[int | None, Path, Operand]] = field(default_factory=dict)
     read_only: list[Value] = field(default_factory=list)
+    symbols: list[Value] = field(default_factory=list)
+    sizes: list[Value] = field(default_factory=list)
+    unknown: set[int] = field(default_factory=set)
+
+    def declare(self, symbols: Sequence[SymbolSpec], builder: Builder) -> None:
+        """Make the symbols; products become known as such."""
+        for spec in symbols:
+            value = Value(INDEX, spec.name)
+            value.bounds = (spec.low, None)
+            self.symbols.append(value)
+            if spec.factors:
+                builder.name_product(value, [self.symbols[index] for index in spec.factors])
 
     def value(self, spec: ArgTree, path: Path) -> Operand:
         if isinstance(spec, StaticSpec):
             return spec.value
         if isinstance(spec, ScalarSpec):
-            return self._leaf(spec.leaf, Value(ScalarType(spec.dtype, spec.weak), _hint(path)), path)
+            value = self._leaf(spec.leaf, Value(ScalarType(spec.dtype, spec.weak), _hint(path)), path)
+            if spec.low is not None:
+                value.bounds = (spec.low, None)
+                self.sizes.append(value)
+            return value
         if isinstance(spec, ArraySpec):
             value = self._leaf(spec.leaf, Value(self._tensor(spec, path), _hint(path)), path)
             if not spec.writeable:
@@ -155,27 +180,43 @@ class _Arguments:
             self.extents[spec.group] = 0
             self.function.storages.append(storage)
             storage.writeable = False
-        if 0 not in spec.shape:
-            reach = sum((n - 1) * s for n, s in zip(spec.shape, spec.strides, strict=True) if s > 0)
-            end = spec.offset + reach + np.dtype(spec.dtype).itemsize
-            self.extents[spec.group] = max(self.extents[spec.group], end)
+        self._reach(spec)
         storage.writeable = storage.writeable or spec.writeable
         return TensorType(
             spec.dtype,
-            tuple(map(Affine.of, spec.shape)),
-            tuple(map(Affine.of, spec.strides)),
+            tuple(map(self._number, spec.shape)),
+            tuple(map(self._number, spec.strides)),
             Affine.of(spec.offset),
             storage,
         )
 
+    def _number(self, extent: Extent) -> Affine:
+        if isinstance(extent, SymbolTerm):
+            return Affine.of(self.symbols[extent.index]) * extent.factor
+        return Affine.of(extent)
+
+    def _reach(self, spec: ArraySpec) -> None:
+        """Make the memory large enough; of unknown size where that is not a constant."""
+        if 0 in spec.shape:
+            return
+        reach = 0
+        for n, s in zip(spec.shape, spec.strides, strict=True):
+            if isinstance(n, SymbolTerm) or isinstance(s, SymbolTerm):
+                self.unknown.add(spec.group)
+            elif s > 0:
+                reach += (n - 1) * s
+        end = spec.offset + reach + np.dtype(spec.dtype).itemsize
+        self.extents[spec.group] = max(self.extents[spec.group], end)
+
     def finish(self) -> None:
         """Put the leaves into the body, in order, and size the storages."""
         body = self.function.body
-        body.args = [self.leaves[leaf] for leaf in sorted(self.leaves)]
+        self.function.symbols = self.symbols
+        body.args = [*(self.leaves[leaf] for leaf in sorted(self.leaves)), *self.symbols]
         for argument in body.args:
             argument.owner = body
         for group, storage in self.groups.items():
-            storage.nbytes = Affine.of(self.extents[group])
+            storage.nbytes = None if group in self.unknown else Affine.of(self.extents[group])
 
 
 def _hint(path: Path) -> str:

@@ -11,6 +11,7 @@ from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.emitter import Operand
 from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
+from pydsl.frontend.origins import roots
 from pydsl.frontend.tensors import Tensors
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
@@ -305,6 +306,8 @@ class Views(Tensors):
             return a
         if rules.is_one(a):
             return b
+        self._settle(a)
+        self._settle(b)
         equal = self.compare_index("eq", a, b)
         self._check_fits(equal, (a, b), message or rules.mismatch_text(shapes))
         if equal is True:
@@ -351,6 +354,7 @@ class Views(Tensors):
 
     def _repeated_stride(self, dim: Affine, stride: Affine, wanted: Affine, message: str) -> Affine:
         """The stride of an axis that is ``wanted`` long, or 1 and repeated, which only the run can tell."""
+        self._settle(dim)
         if not self.recall(("fits", dim, wanted)):
             equal = self.compare_index("eq", dim, wanted)
             self._check_fits(equal, (dim,), message)
@@ -369,6 +373,16 @@ class Views(Tensors):
             assert isinstance(longer, Value)
             found = self.remember(key, Affine.of(self.convert_integer(longer)))
         return found
+
+    def _settle(self, dim: Affine) -> None:
+        """In code for several sizes, a dimension is taken for different from 1 if the guards of the call can check
+        that; one that is computed from sizes and may be 1 is left, at first, to other code."""
+        if dim.is_const or not self.generic or self.decide("ne", dim, ONE) is not None:
+            return
+        if not self.assume_not_one(dim) and self.strict:
+            found = roots(dim, self.function)
+            if not found.data and not found.loop_variables:
+                raise Unsupported("a dimension that is 1 for some of the sizes")
 
     def broadcast_to(self, tensor: Value, shape: Sequence[Affine], message: str | None = None) -> Value:
         """A view of the given shape with stride 0 where a dimension is repeated; ``message`` replaces NumPy's."""

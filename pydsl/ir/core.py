@@ -124,10 +124,11 @@ class Function:
     Parameters
     ----------
     name: the user's function name.
-    body: its block; the block arguments are the dynamic leaves of the call arguments, in order.
+    body: its block; the block arguments are the dynamic leaves of the call arguments, in order, then `symbols`.
     storages: all storages, in order of creation.
     returns: for every ``return`` op (by its ``site`` attribute) the tree of results; opaque to the IR, made by the
         front end, read by the runtime.
+    symbols: the last block arguments of the body, which are no leaves but dimensions and strides of leaves.
     """
 
     name: str
@@ -135,6 +136,7 @@ class Function:
     storages: list[Storage] = field(default_factory=list)
     returns: list[Any] = field(default_factory=list)
     loc: SourceLocation | None = None
+    symbols: list[Value] = field(default_factory=list)
 
     def walk(self) -> Iterator[Op]:
         return self.body.walk()

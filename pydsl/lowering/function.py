@@ -31,7 +31,7 @@ from pydsl.ir.affine import Affine
 from pydsl.ir.calls import CallSite
 from pydsl.ir.core import Block, Function, Op, Value, symbols_of
 from pydsl.ir.record import Kind
-from pydsl.ir.types import Origin, Storage, TensorType, c_strides, product
+from pydsl.ir.types import INDEX, Origin, Storage, TensorType
 from pydsl.loops.ir import (
     Alloc,
     AllocResult,
@@ -120,15 +120,37 @@ class Lowered:
     context_slot: int = -1
 
 
-def lower_function(function: Function, fuse: bool = True, *, threads: bool = False) -> Lowered:
+@dataclass(frozen=True)
+class ArgumentSlots:
+    """ABI slots of the block arguments: `leaves` of the first ones, which are arguments of the call, `symbols` of the
+    others, which are numbers read from those; `count` in all."""
+
+    leaves: tuple[int, ...]
+    symbols: tuple[int, ...]
+    count: int
+
+
+def _slots_in_order(function: Function) -> ArgumentSlots:
+    """One leaf after the other, no symbols."""
+    slots, count = [], 0
+    for value in function.body.args:
+        slots.append(count)
+        count += 2 if not value.is_tensor and value.scalar.dtype.kind == "c" else 1
+    return ArgumentSlots(tuple(slots), (), count)
+
+
+def lower_function(
+    function: Function, fuse: bool = True, slots: ArgumentSlots | None = None, *, threads: bool = False
+) -> Lowered:
     """Lowers a tensor IR function.
 
     Parameters
     ----------
     fuse: False keeps every operation in its own loop nest.
+    slots: where the block arguments are passed; one after the other if not given.
     threads: for a GPU: an argument slot more, for the context, and reductions for threads (`LoweringState.threads`).
     """
-    return _FunctionLowering(function, fuse, threads).run()
+    return _FunctionLowering(function, fuse, slots or _slots_in_order(function), threads).run()
 
 
 @dataclass
@@ -180,9 +202,11 @@ _CUTS = (Kind.CONTROL, Kind.CALL)
 
 
 class _FunctionLowering:
-    def __init__(self, function: Function, fuse: bool, threads: bool) -> None:
+    def __init__(self, function: Function, fuse: bool, slots: ArgumentSlots, threads: bool) -> None:
         self.source = function
         self.fuse = fuse
+        self.leaves = slots.leaves
+        self.argument_slots = slots
         self.state = LoweringState(threads=threads)
         self.usage = _Usage()
         self.segments: list[Segment] = []
@@ -205,7 +229,7 @@ class _FunctionLowering:
         self._scan()
         self._bind_arguments()
         self._place_storages()
-        self.provenance = Provenance(self.usage.returned, self.argument_of)
+        self.provenance = Provenance(self.usage.returned, self.argument_of, self.source.storages)
         body = [*self.provenance.declare(), *self._block(self.source.body, None)]
         payload = self.n_slots
         self.n_slots += max((len(e.payload) for e in self.state.errors), default=0)
@@ -268,24 +292,26 @@ class _FunctionLowering:
         visit(self.source.body, True)
 
     def _bind_arguments(self) -> None:
-        for leaf, value in enumerate(self.source.body.args):
-            self.arguments.append(self.n_slots)
+        given = self.argument_slots
+        self.arguments = list(given.leaves)
+        self.n_slots = given.count
+        for leaf, (value, slot) in enumerate(
+            zip(self.source.body.args, (*given.leaves, *given.symbols), strict=True)
+        ):
             if isinstance(value.type, TensorType):
                 storage = value.type.storage
                 if storage not in self.argument_of:
                     buffer = self.state.buffer(storage)
-                    buffer.slot, buffer.slot_bias = self.n_slots, value.type.offset.value
+                    buffer.slot, buffer.slot_bias = slot, value.type.offset.value
                     self.argument_of[storage] = (leaf, value.type.offset.value)
-                self.n_slots += 1
             else:
-                self.scalars.append((self.state.bind(value), self.n_slots))
-                self.n_slots += 2 if value.scalar.dtype.kind == "c" else 1
+                self.scalars.append((self.state.bind(value), slot))
         for storage in self.usage.storages:
             if storage.origin is Origin.GLOBAL:
                 buffer = self.state.buffer(storage)
                 low = _lowest(storage.data)
                 buffer.slot, buffer.slot_bias = self.n_slots, low
-                self.argument_of[storage] = (len(self.source.body.args) + len(self.implicit), low)
+                self.argument_of[storage] = (len(self.leaves) + len(self.implicit), low)
                 self.implicit.append((storage, self.n_slots))
                 self.n_slots += 1
         self.context_slot = self.n_slots
@@ -669,23 +695,51 @@ class _FunctionLowering:
         whole = self.usage.primary[type_.storage]
         site = (key[0], type_.storage)
         if site not in self.copied_out:
-            self.copied_out[site] = self._copy_out(whole, whole.strides, out)
+            self.copied_out[site] = self._copy_out(whole, whole.strides, type_.storage.nbytes, out)
         return self._leaf(type_, self.copied_out[site], key, out)
 
     def _return_copy(self, type_: TensorType, key: tuple[int, int], out: list[Stmt]) -> ArrayLeaf:
         """A result whose memory is constant, or one of several: copied out, the same one once for each site."""
         index = self.copied_out.get((key[0], type_))
         if index is None:
-            index = self.copied_out[key[0], type_] = self._copy_out(type_, _packed_strides(type_), out)
+            strides, nbytes = self._packed(type_, out)
+            index = self.copied_out[key[0], type_] = self._copy_out(type_, strides, nbytes, out)
         info = self.storages[index]
         return ArrayLeaf(index, type_.dtype, info.shape, info.strides, 0)
 
-    def _copy_out(self, from_type: TensorType, strides: tuple[Affine, ...], out: list[Stmt]) -> int:
+    def _packed(self, type_: TensorType, out: list[Stmt]) -> tuple[tuple[Affine, ...], Affine]:
+        """Strides and size of new memory in the order of the old axes."""
+        strides = [Affine.of(0)] * type_.rank
+        step = Affine.of(type_.itemsize)
+        empty = False
+        slowest_first = sorted(range(type_.rank), key=lambda k: -_large(type_.strides[k]))
+        for axis in slowest_first[::-1]:
+            strides[axis] = step
+            dim = type_.shape[axis]
+            if dim.is_const and not dim.const:
+                empty = True  # NumPy gives the other axes the strides of a dim of 1
+            else:
+                step = self._times(step, dim, out)
+        return tuple(strides), Affine.of(0) if empty else step
+
+    def _times(self, a: Affine, b: Affine, out: list[Stmt]) -> Affine:
+        """The product; a new number where it is not affine."""
+        known = a.mul(b)
+        if known is not None:
+            return known
+        value = Value(INDEX, "size")
+        var = self.state.bind(value)
+        factors = Index(self.state.affine(a)), Index(self.state.affine(b))
+        out.append(Let(var, Apply("multiply", factors, INT64)))
+        return Affine.of(value)
+
+    def _copy_out(
+        self, from_type: TensorType, strides: tuple[Affine, ...], nbytes: Affine | None, out: list[Stmt]
+    ) -> int:
         """Copies an array to new memory of NumPy's; the number of the result storage."""
-        size = product(from_type.shape)
-        if size is None:
+        if nbytes is None:
             raise InternalCompilerError("the size of a returned array is not an index expression")
-        storage = Storage(Origin.ALLOC, "result", from_type.dtype, size * from_type.itemsize)
+        storage = Storage(Origin.ALLOC, "result", from_type.dtype, nbytes)
         primary = TensorType(from_type.dtype, from_type.shape, strides, Affine.of(0), storage)
         self.usage.primary[storage] = primary
         self.usage.top.add(storage)
@@ -699,13 +753,9 @@ class _FunctionLowering:
         return index
 
 
-def _packed_strides(type_: TensorType) -> tuple[Affine, ...]:
-    """Strides of new memory in the order of the old axes, C order where that is not constant."""
-    if not type_.is_static:
-        return c_strides(type_.shape, type_.itemsize)
-    order = sorted(range(type_.rank), key=lambda axis: -abs(type_.strides[axis].value))
-    packed = c_strides([type_.shape[axis] for axis in order], type_.itemsize)
-    return tuple(packed[order.index(axis)] for axis in range(type_.rank))
+def _large(stride: Affine) -> int:
+    """The absolute value of a stride when every symbol is large."""
+    return abs(stride.const + 1_000_003 * sum(coeff for _, coeff in stride.terms))
 
 
 def _sources(storage: Storage) -> Iterator[Storage]:

@@ -28,20 +28,20 @@ class Provenance:
     ----------
     returned: storages of references that are returned.
     arguments: storages whose memory is the caller's.
+    storages: all storages: what a join is assigned from may be a join itself (what a loop carries, behind the loop).
     """
 
-    def __init__(self, returned: Iterable[Storage], arguments: Collection[Storage]) -> None:
+    def __init__(
+        self, returned: Iterable[Storage], arguments: Collection[Storage], storages: Iterable[Storage]
+    ) -> None:
         self.numbers = {storage: number for number, storage in enumerate(arguments)}
         self.vars: dict[Storage, Var] = {}
-        for storage in returned:
-            if storage.origin is Origin.PHI and len(storage.roots()) > 1 and self.candidates(storage):
-                self._require(storage)
-
-    def _require(self, storage: Storage) -> None:
-        if storage.origin is Origin.PHI and storage not in self.vars:
-            self.vars[storage] = Var("whose", _INT64, (_MEMORY, len(self.numbers) - 1))
-            for source in storage.sources:
-                self._require(source)
+        joined = [s for s in returned if s.origin is Origin.PHI and len(s.roots()) > 1 and self.candidates(s)]
+        if joined:
+            wanted = {argument for storage in joined for argument in self.candidates(storage)}
+            for storage in storages:
+                if storage.origin is Origin.PHI and wanted & storage.roots():
+                    self.vars[storage] = Var("whose", _INT64, (_MEMORY, len(self.numbers) - 1))
 
     def candidates(self, storage: Storage) -> list[Storage]:
         """The arguments that a reference may point into."""

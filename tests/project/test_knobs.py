@@ -126,7 +126,8 @@ def test_scopes_do_not_reach_other_threads_that_already_run() -> None:
 
 
 def test_the_cache_key_holds_what_changes_code() -> None:
-    assert [name for name, _ in knobs.cache_key()] == ["num_threads", "target", "fastmath", "cuda_arch"]
+    names = ["num_threads", "target", "fastmath", "shapes", "cuda_arch"]
+    assert [name for name, _ in knobs.cache_key()] == names
     with knobs.scope(fastmath=True):
         changed = knobs.cache_key()
     assert changed != knobs.cache_key()
