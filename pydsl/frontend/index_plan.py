@@ -357,7 +357,7 @@ def _step(ev: Evaluator, step: Operand) -> int | Affine:
         return 1
     if isinstance(step, Value):
         builder = ev.builder
-        found = roots(step, builder.function.body)
+        found = roots(step, builder.function)
         if found.leaves and not found.opaque and not found.loop_variables:
             raise NeedStatic(step, "the step of a slice must be known at compile time")
         value = builder.as_affine(step)

@@ -131,7 +131,7 @@ class Scalars(IndexMath):
             return self.scalar_op("power", operands, INDEX)
         if high is not None and high < 0:
             return self._inexact("pow", a, b, 2)
-        found = roots(b, self.function.body) if isinstance(b, Value) else None
+        found = roots(b, self.function) if isinstance(b, Value) else None
         if found is not None and found.leaves and not found.opaque and not found.loop_variables:
             raise NeedStatic(b, "the sign of an exponent must be known at compile time")
         raise Unsupported(
