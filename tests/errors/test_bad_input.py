@@ -350,7 +350,6 @@ def everything(x):
         pass
     with open("x"):
         pass
-    print(x)
     y = np.save("q", x)
     x.tofile("q")
     z = y + 1  # depends on what was refused: no finding of its own
