@@ -383,15 +383,6 @@ def own_mistake(x):
 
 
 @jit
-def appends(x):
-    found = []
-    for i in range(x.shape[0]):
-        if x[i] > 3:
-            found.append(x[i])
-    return found
-
-
-@jit
 def ranks(x):
     y = x
     if x[0] < 1:
@@ -428,7 +419,6 @@ def to_strings(x):
             ("polyfit`", "pydsl.callback(f, result=...)"),
         ),
         (own_mistake, "np.sum(x, axes=1)", ("`np.sum`", "unexpected keyword argument 'axes'")),
-        (appends, "found.append(x[i])", ("changing a list", "an array of fixed size")),
         (ranks, "y", ("float64 array of shape (1, 12)", "float64 array of shape (12,)", "y = x[None]")),
         (factorial, "factorial(n - 1)", ("the recursive call of `factorial`", "write instead: a loop")),
         (writes_text, 'return f"{x[0]}"', ("returning a text",)),
