@@ -120,8 +120,8 @@ class KernelFrame(Frame):
 def device_alignment(buffer: Buffer, offset: Affine, dtype: DType) -> int:
     """The known alignment of an access: arrays on the device are aligned to their elements."""
     own = 256 if buffer.space in (Space.ARENA, Space.HEAP, Space.RESULT) or buffer.fresh else 1
-    if buffer.space is Space.ARENA:
-        own = 64
+    if buffer.space in (Space.ARENA, Space.SHARED):
+        own = 64 if buffer.space is Space.ARENA else 16
     if buffer.space in (Space.ARG, Space.GLOBAL, Space.POINTER) and not buffer.fresh:
         own = part_dtype(buffer.dtype).itemsize
     bits = max(own, alignment(buffer, Affine.of(0), dtype)) | offset.const | dtype.itemsize

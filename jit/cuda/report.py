@@ -59,6 +59,7 @@ class CudaCompilation(Compilation):
         """What was done, in words, with the launches."""
         found = super().explain()
         found.launches = list(self.launch_lines())
+        found.loops = []  # what the CPU's schedule would say about threads
         return found
 
     def ptx(self) -> str:

@@ -52,7 +52,7 @@ def lower_products(statement: Statement) -> list[Stmt]:
     working = F32 if dtype == np.float16 else dtype
     acc = Var("acc", working)
     value = rewrite(statement.value, lambda e: _wider_product(e, working))
-    step = _step(acc, value, "sum", reassoc=dtype.kind in "iub")
+    step = _step(acc, value, "sum", reassoc=dtype.kind in "iub", contract=dtype.kind == "f")
     result = _narrow(Read(acc), dtype)
     loops = _loops(reduce_order(statement), step)
     return [

@@ -59,9 +59,22 @@ def test_blocks_that_work_together_assemble() -> None:
     x = np.ones((40, 1000), np.float32)
     made = program(f, x, np.ones(100_000))
     text = ptx(made.device_ir, "sm_90")
-    assert "bar.sync" in text and ".shared" in text
+    assert "bar.sync" in text and "ld.shared" in text
+    assert "shared.b8" not in text  # no access byte by byte
     assert ".extern" not in text
     check_assembly(made, "sm_90")
+
+
+def test_arithmetic_is_that_of_ieee() -> None:
+    """Quotients and roots are rounded correctly, products of matrices may be contracted."""
+
+    @jit
+    def f(x, y, a):  # type: ignore[no-untyped-def]
+        return x / y, np.sqrt(x), a @ a
+
+    text = ptx(program(f, np.ones(9, np.float32), np.ones(9, np.float32), np.ones((8, 8))).device_ir, "sm_90")
+    assert "div.rn.f32" in text and "sqrt.rn.f32" in text and "fma.rn.f64" in text
+    assert "ftz" not in text and "approx" not in text
 
 
 def test_complex_functions_are_refused_with_the_line() -> None:
