@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydsl.jit.cuda.program import CONTEXT_KERNELS, CONTEXT_STREAM
+from pydsl.jit.cuda.program import CONTEXT_CUBLAS, CONTEXT_KERNELS, CONTEXT_STREAM
 from pydsl.jit.llvm.runtime import table_entry
 from pydsl.jit.llvm.storage import COLD, Storage
 from pydsl.jit.llvm.text import FunctionText
@@ -46,6 +46,11 @@ class Driver:
         text.do(f"call void {report}(ptr {self.frame.rt}, ptr {self.frame.slots}, i64 {wide}, i64 {place})")
         self.storage.stop(str(RETURN_EXCEPTION_SET))
         text.start(fine)
+
+    def library(self) -> str:
+        """The handle of cuBLAS, null where there is none."""
+        place = self.text.op(f"getelementptr inbounds ptr, ptr {self._context}, i64 {CONTEXT_CUBLAS}")
+        return self.text.op(f"load ptr, ptr {place}")
 
     def launch(self, kernel: int, grid: str, threads: int, params: str) -> None:
         """A launch of a one-dimensional grid; ``params`` is the array of the addresses of the parameters."""

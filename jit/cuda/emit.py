@@ -9,18 +9,18 @@ from pydsl.jit.cpu.target import host_target
 from pydsl.jit.cuda.device_storage import DeviceStorage
 from pydsl.jit.cuda.kernel_frame import Captures
 from pydsl.jit.cuda.kernel_text import emit_kernel_forms
-from pydsl.jit.cuda.program import PLACE_READ_BACK, KernelImage
+from pydsl.jit.cuda.program import PLACE_GEMM, PLACE_READ_BACK, KernelImage
 from pydsl.jit.cuda.target import cuda_target
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.kernel import Parts, emit_kernel
-from pydsl.jit.llvm.scalars import llvm_type, memory_type, part_dtype
+from pydsl.jit.llvm.scalars import float_literal, llvm_type, memory_type, part_dtype
 from pydsl.jit.llvm.statements import Writer
 from pydsl.jit.llvm.storage import Storage
 from pydsl.jit.llvm.target import Target
 from pydsl.jit.llvm.unit import Unit
 from pydsl.loops.gpu.kernels import Kernel
 from pydsl.loops.gpu.plan import GpuPlan
-from pydsl.loops.ir import Fetch, For, LoopFunction, LoopKind, Stmt, Var, cell_bytes
+from pydsl.loops.ir import Fetch, For, Gemm, LoopFunction, LoopKind, Stmt, Var, cell_bytes
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class _HostWriter(Writer):
                 self._launch(stmt)
             elif isinstance(stmt, Fetch):
                 self._fetch(stmt)
+            elif isinstance(stmt, Gemm):
+                self._product(stmt)
             else:
                 super().body(frame, [stmt])
 
@@ -142,6 +144,49 @@ class _HostWriter(Writer):
             return value
         extend = "sext" if kind == "i" else "zext"
         return frame.text.op(f"{extend} {llvm_type(owner.dtype)} {value} to i64")
+
+    # --- matrix products ------------------------------------------------------------------------------------
+
+    def _product(self, stmt: Gemm) -> None:
+        """By cuBLAS, if the context has it."""
+        text = self.frame.text
+        own, library, done = (text.block(name) for name in ("own", "library", "done"))
+        handle = self.driver.library()
+        text.branch(text.op(f"icmp eq ptr {handle}, null"), own, library)
+        text.start(own)
+        with self.frame.scope():
+            self.body(self.frame, self.plan.without_library[stmt])
+        text.jump(done)
+        text.start(library)
+        with self.frame.scope():
+            self._library_product(stmt, handle)
+        text.start(done)
+
+    def _library_product(self, stmt: Gemm, handle: str) -> None:
+        """cuBLAS has columns where we have rows: the transposed product, of the operands the other way around."""
+        frame, text = self.frame, self.frame.text
+        type_ = llvm_type(stmt.dtype)
+        places = []
+        for value in (1.0, stmt.beta):
+            place = text.entry_op(f"alloca {type_}")
+            text.do(f"store {type_} {float_literal(value, stmt.dtype)}, ptr {place}")
+            places.append(place)
+        a, b, c = (
+            frame.address(buffer, offset)
+            for buffer, offset in ((stmt.a, stmt.a_offset), (stmt.b, stmt.b_offset), (stmt.c, stmt.c_offset))
+        )
+        lda, ldb, ldc = (max(1, lead.value) for lead in (stmt.lda, stmt.ldb, stmt.ldc))
+        arguments = [
+            f"ptr {handle}",
+            f"i32 {int(stmt.trans_b)}",
+            f"i32 {int(stmt.trans_a)}",
+            *(f"i32 {extent.value}" for extent in (stmt.n, stmt.m, stmt.k)),
+            f"ptr {places[0]}",
+            *(f"ptr {b}", f"i32 {ldb}", f"ptr {a}", f"i32 {lda}"),
+            *(f"ptr {places[1]}", f"ptr {c}", f"i32 {ldc}"),
+        ]
+        name = "cublasSgemm_v2" if stmt.dtype.itemsize == 4 else "cublasDgemm_v2"
+        self.driver.checked(name, arguments, PLACE_GEMM)
 
     # --- numbers from the device ----------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class CudaSpecialization:
         self.driver = driver
         self._place = place
         handles = driver.load(program)
-        products = driver.products() if "cublas" in program.host_ir else 0
+        products = driver.products() if program.products else 0
         words = (STREAM, products, *handles)
         self._words = (ctypes.c_uint64 * max(len(words), CONTEXT_KERNELS))(*words)
         implicit = (*program.spec.implicit[:-1], ctypes.addressof(self._words))

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pydsl import knobs
+from pydsl.errors import UnsupportedError
+from pydsl.frontend.source import load
 from pydsl.jit.contract import specialization
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cuda.emit import emit_program
@@ -39,6 +41,9 @@ def compile_program(request: CompileRequest) -> CudaProgram:
     StaticsNeeded: values of arguments that must be known at compile time.
     """
     stage = Stages()
+    if request.options.schedule:
+        place = load(request.function).location
+        raise UnsupportedError.at(place, "a schedule for CUDA", 'no schedule, or target="cpu"')
     traced, function = front(request, stage)
     refuse_unsupported(function)
     lowered: Lowered = stage("lower", lambda: lower_function(function, threads=True))
@@ -63,6 +68,7 @@ def compile_program(request: CompileRequest) -> CudaProgram:
         lowered.context_slot,
         optimize,
         report,
+        bool(plan.without_library),
     )
 
 

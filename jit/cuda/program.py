@@ -126,6 +126,7 @@ class CudaProgram:
     kernels: in the order of the context's words.
     context_slot: the slot for the address of the context words.
     report: for `explain` and `inspect`.
+    products: whether the host code calls cuBLAS where the context has a handle.
     """
 
     spec: Specialization
@@ -136,3 +137,4 @@ class CudaProgram:
     context_slot: int
     optimize: Callable[[Any, Any], None] | None = None
     report: Any = None
+    products: bool = False

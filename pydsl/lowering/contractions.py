@@ -14,7 +14,7 @@ import numpy as np
 
 from pydsl.fusion.statement import Statement
 from pydsl.loops.ir import Apply, Const, Contract, Expr, Load, Read, Stmt, Store, Var
-from pydsl.lowering.library import copied_product, library_product
+from pydsl.lowering.library import copied_product, device_product, library_product
 from pydsl.lowering.products import Dim, Product, around, classify, constant, size
 from pydsl.lowering.reductions import lower_products, lower_reduction
 
@@ -33,6 +33,10 @@ def lower_contraction(
     threads: for a GPU: always one accumulator for each element.
     """
     if threads:
+        product = classify(statement, loops) if loops else None
+        made = None if product is None else device_product(statement, product, epilogue)
+        if made is not None:
+            return made
         total = lower_products(statement) if loops else lower_reduction(statement, threads=True)
         return around(loops, [*total, *epilogue])
     product = classify(statement, loops)

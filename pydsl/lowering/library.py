@@ -90,6 +90,18 @@ def _matrices(statement: Statement, product: Product, epilogue: list[Stmt]) -> l
     return None
 
 
+def device_product(statement: Statement, product: Product, epilogue: list[Stmt]) -> list[Stmt] | None:
+    """A large product of two plain matrices by the library of a GPU, its epilogue after it."""
+    dims = [*product.m, *product.n, *product.k]
+    if statement.dtype is None or statement.dtype.name not in ("float32", "float64") or product.batch:
+        return None
+    if not len(product.m) == len(product.n) == len(product.k) == 1 or not constant(dims):
+        return None
+    if size(dims) < LIBRARY_WORK or Space.CONST in (product.a.buffer.space, product.b.buffer.space):
+        return None
+    return _call(statement, product, epilogue, copied=())
+
+
 def copied_product(statement: Statement, product: Product, epilogue: list[Stmt]) -> list[Stmt] | None:
     """A large product by the library whose operands are copied to plain matrices, where neither the library nor
     register tiles can take them as they are."""

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from examples.mtcnn import stages
-from pydsl import jit
+from pydsl import jit, knobs
+from pydsl.jit.cuda.driver import current
+from pydsl.jit.cuda.sim import SimDriver
 from pydsl.jit.decorator import JitFunction
 from tests.cuda.simulated import Simulated, simulate
 from tests.generator.check import check_seed
@@ -154,6 +156,34 @@ def test_reductions_along_every_axis(shape: tuple[int, ...], dtype: Any) -> None
             exact = np.sum(x.astype(np.longdouble), axis=axis)
             allowed = np.abs(w - exact).max() + np.finfo(dtype).eps * np.abs(exact).max()
             assert np.abs(g - exact).max() <= allowed
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_products_are_the_library_or_a_kernel(dtype: Any) -> None:
+    """Transposed operands, an epilogue; without the library's handle a kernel of our own."""
+
+    @jit
+    def layer(a, b, bias):  # type: ignore[no-untyped-def]
+        return np.maximum(a @ b.T + bias, 0), a.T @ a
+
+    rng = np.random.default_rng(6)
+    args = (
+        rng.standard_normal((160, 130)).astype(dtype),
+        rng.standard_normal((140, 130)).astype(dtype),
+        rng.standard_normal(140).astype(dtype),
+    )
+    got, simulated = simulate(layer, *args)
+    for g, w in zip(got, layer.__wrapped__(*args), strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=1e-3)
+    assert "gemm" in simulated.program.report.inspect("loops")
+    with knobs.scope(cuda_sim=True):
+        on_device = jit(target="cuda")(layer.__wrapped__)
+        driver = current()
+        assert isinstance(driver, SimDriver)
+        before = driver.counters.products
+        for g, w in zip(on_device(*args), layer.__wrapped__(*args), strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=1e-3)
+        assert driver.counters.products == before + 2
 
 
 def test_a_sum_of_doubles_is_compensated() -> None:

@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 from pydsl.ir.affine import Affine
 from pydsl.loops.gpu.kernels import Kernel, build
 from pydsl.loops.gpu.pieces import Piece, cut
+from pydsl.loops.gpu.products import product_loops
 from pydsl.loops.gpu.scalars import place_scalars, used_buffers
-from pydsl.loops.ir import Buffer, For, LoopFunction, Space, Stmt, While
+from pydsl.loops.ir import Buffer, For, Gemm, LoopFunction, Space, Stmt, While
 from pydsl.loops.schedule.dependences import independent
 from pydsl.loops.walk import blocks, walk
 
 
 @dataclass
 class GpuPlan:
-    """The kernels of a function, in the order of its text."""
+    """The kernels of a function, in the order of its text.
+
+    without_library: what computes a matrix product on a machine without the library.
+    """
 
     kernels: list[Kernel] = field(default_factory=list)
+    without_library: dict[Gemm, list[Stmt]] = field(default_factory=dict)
 
     def of(self, loop: For) -> Kernel:
         """The kernel of a loop over blocks."""
@@ -46,6 +51,9 @@ def _kernels(body: list[Stmt], plan: GpuPlan) -> list[Stmt]:
             plan.kernels += kernels
             out += statements
             continue
+        if isinstance(stmt, Gemm):
+            plan.without_library[stmt], kernels = build(Piece([product_loops(stmt)]))
+            plan.kernels += kernels
         for block in blocks(stmt):
             block[:] = _kernels(block, plan)
         out.append(stmt)
@@ -59,6 +67,8 @@ def _share_locals(body: list[Stmt]) -> None:
 
     def visit(statements: list[Stmt], looped: bool) -> None:
         for stmt in statements:
+            if isinstance(stmt, Gemm):
+                shared.update(b for b in (stmt.a, stmt.b, stmt.c) if b.space is Space.LOCAL)
             if isinstance(stmt, Piece):
                 for buffer in used_buffers(stmt.body):
                     if buffer.space is Space.LOCAL and (
