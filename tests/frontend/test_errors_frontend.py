@@ -32,7 +32,7 @@ def test_position_and_carets() -> None:
 
     error = refused(f, V)
     text = str(error)
-    assert "`try` statements" in text
+    assert "`try` with `except`" in text
     assert "write instead" in text
     (diagnostic,) = error.diagnostics
     assert diagnostic.location is not None
@@ -44,7 +44,7 @@ def test_position_and_carets() -> None:
 def test_all_findings_are_reported_together() -> None:
     def f(x):
         global V
-        print(x)
+        input("q")
         y = np.save("q", x)
         z = y + 1
         with open("x") as file:  # noqa: F841
@@ -55,7 +55,7 @@ def test_all_findings_are_reported_together() -> None:
     lines = [d.location.source.strip() for d in error.diagnostics if d.location]
     assert lines == [
         "global V",
-        "print(x)",
+        'input("q")',
         'y = np.save("q", x)',
         'with open("x") as file:  # noqa: F841',
         "return x[True], z",
@@ -147,7 +147,6 @@ def test_unknown_name() -> None:
         ("import os.path_of_nothing\n    return x", "import"),
         ("x.shape = (3, 4)", "assigning to `.shape`"),
         ("return {1: 2, x[0]: 3}", "the key of a dict"),
-        ("return np.zeros(int(x[0]))[0:4:int(x[0])]", "the step of a slice"),
     ],
 )
 def test_refused_constructs(body: str, words: str, tmp_path: Any) -> None:
