@@ -32,11 +32,11 @@ GROWING = {
     "P12": ("sides",),
     "P15": ("steps",),
     "P16": ("steps",),
-    "fast_nms": ("n",),
-    "sine_pos_embed": ("h", "w"),
-    "masks_to_boxes": ("h", "w"),
-    "crop_mask": ("h", "w"),
-    "fcos_targets": ("n", "m"),
+    "R1": ("n",),
+    "R3": ("h", "w"),
+    "R5": ("h", "w"),
+    "R7": ("h", "w"),
+    "R6": ("n", "m"),
 }
 """The dimensions that change when a case is called with shapes not seen before; `n` for the others."""
 TRAINING_SHAPES = 6

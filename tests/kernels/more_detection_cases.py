@@ -1,4 +1,4 @@
-"""ViewBench P9 and the reserves that belong to detection networks."""
+"""ViewBench P9 and the reserves R1 to R7 that belong to detection networks."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def equal_scores(rng: np.random.Generator) -> Args:
 
 
 FAST_NMS = Case(
-    "fast_nms",
+    "R1",
     "fast_nms",
     detection.fast_nms,
     build_fast_nms,
@@ -103,7 +103,7 @@ def rois_with_themselves(rng: np.random.Generator) -> Args:
 
 
 MAP_ROI_LEVELS = Case(
-    "map_roi_levels",
+    "R4",
     "map_roi_levels",
     detection.map_roi_levels,
     build_rois,
@@ -131,7 +131,7 @@ def build_masks(rng: np.random.Generator, k: int, h: int, w: int) -> Args:
 
 
 MASKS_TO_BOXES = Case(
-    "masks_to_boxes",
+    "R5",
     "masks_to_boxes",
     detection.masks_to_boxes,
     build_masks,
@@ -163,7 +163,7 @@ def points_in_boxes(rng: np.random.Generator) -> Args:
 
 
 FCOS_TARGETS = Case(
-    "fcos_targets",
+    "R6",
     "fcos_targets",
     detection.fcos_targets,
     build_fcos_targets,
@@ -202,7 +202,7 @@ def boxes_from_masks(rng: np.random.Generator) -> Args:
 
 
 CROP_MASK = Case(
-    "crop_mask",
+    "R7",
     "crop_mask",
     detection.crop_mask,
     build_crop,

@@ -1,4 +1,4 @@
-"""ViewBench P15, P16 and the reserves that work on sequences."""
+"""ViewBench P15, P16 and the reserves R1 to R7 that work on sequences."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def embedding_is_output(rng: np.random.Generator) -> Args:
 
 
 SEQ2SEQ_GREEDY = Case(
-    "seq2seq_greedy",
+    "R2",
     "seq2seq_greedy",
     sequence.seq2seq_greedy,
     build_seq2seq,
@@ -127,7 +127,7 @@ def build_padding(rng: np.random.Generator, b: int, h: int, w: int, feats: int =
 
 
 SINE_POS_EMBED = Case(
-    "sine_pos_embed",
+    "R3",
     "sine_pos_embed",
     sequence.sine_pos_embed,
     build_padding,
