@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pydsl import jit
 from pydsl.frontend import numpy_api
 from tests.frontend.building import check, check_call, layouts, random_array, values
 
@@ -48,6 +49,16 @@ def test_initial_over_axes_that_may_be_empty(fn, dtype):
             for initial in (0, 1):
                 call(fn, a, rest={"axis": axis, "initial": initial})
     call(fn, values(rng, (0, 3), "f8"), rest={"axis": 0, "initial": np.nan})
+
+
+@pytest.mark.parametrize("fn", [np.max, np.min])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_extremes_of_complex_infinities(fn, sign):
+    """They are ordered by real part, then by imaginary part: infinity + 0j is not beyond all of them."""
+    a = np.array([complex(sign * np.inf, -2), complex(sign * np.inf, 3), complex(sign * np.inf, 1)])
+    np.testing.assert_array_equal(jit(lambda x: fn(x))(a[:1]), fn(a[:1]))
+    np.testing.assert_array_equal(jit(lambda x: fn(x))(a), fn(a))
+    np.testing.assert_array_equal(jit(lambda x: fn(x, axis=0))(a.reshape(3, 1)), fn(a.reshape(3, 1), axis=0))
 
 
 @pytest.mark.parametrize("fn", [np.argmax, np.argmin])

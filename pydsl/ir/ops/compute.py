@@ -47,6 +47,8 @@ def neutral(kind: str, dtype: np.dtype[Any]) -> Any:
         value = float("nan")
     else:
         value = float("-inf") if kind == "max" else float("inf")
+        if code == "c":
+            value = complex(value, value)  # ordered by real part, then by imaginary part
     return bool(value) if code == "b" else value
 
 
