@@ -214,13 +214,24 @@ class _Kernel:
         """One register tile, from vector `start` on; with `tail` its last vector may be partly outside."""
         column_bytes = self.tiling.lanes * self.size
         b_base = self._step(self.b_base, start, column_bytes)
-        zero = [["zeroinitializer"] * vectors for _ in rows]
-        acc = self._sum(a_base, b_base, rows, zero, list(self.k), tail)
+        zero = [["zeroinitializer"] * vectors for _ in rows * self.tiling.copies]
+        acc = self._together(self._sum(a_base, b_base, rows, zero, list(self.k), tail), len(rows))
         base = self._step(self.frame.pointer(self.scratch), start, column_bytes)
         for row, line in enumerate(acc):
             for number, value in enumerate(line):
                 place = self._step(base, "1", row * self.row_bytes + number * column_bytes)
                 self.text.do(f"store {self.vector} {value}, ptr {place}, align {column_bytes}")
+
+    def _together(self, acc: Tile, rows: int) -> Tile:
+        """The sums that were kept side by side, added up."""
+        total = acc[:rows]
+        for copy in range(rows, len(acc), rows):
+            pairs = zip(total, acc[copy : copy + rows], strict=True)
+            total = [
+                [self.text.op(f"fadd {self.vector} {x}, {y}") for x, y in zip(one, two, strict=True)]
+                for one, two in pairs
+            ]
+        return total
 
     def _sum(self, a: str, b: str, rows: list[int], acc: Tile, dims: Sequence[KDim], tail: bool) -> Tile:
         """Adds the products over the given dimensions to a tile of sums."""
@@ -291,7 +302,8 @@ class _Kernel:
                 self._load_b(b, number, step * dim.b, tail and number == columns - 1)
                 for number in range(columns)
             ]
-            for row, offset in enumerate(rows):
+            first = step % self.tiling.copies * len(rows)
+            for row, offset in enumerate(rows, first):
                 factor = self._broadcast(a, offset + step * dim.a)
                 acc[row] = [self._multiply_add(factor, x, y) for x, y in zip(row_of_b, acc[row], strict=True)]
         return acc

@@ -14,6 +14,8 @@ LARGEST_PACK = 1 << 20
 
 _MOST_ROWS = 14
 _MOST_UNROLLED = 32
+_IN_FLIGHT = 8
+"""Multiply-adds that a processor works on at a time."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Tiling:
     tiled: the m dimension that is stepped through by `step`, in `pieces` tiles, of which the last one ends with
         the dimension (it may overlap the one before); ``inner``: those below it, wholly inside a tile.
     k: summed dimensions, merged where both operands allow; ``unroll``: of the innermost one.
+    copies: sums of each element that are kept side by side, so that a small tile does not wait for its own additions.
     packed: the second operand is copied to rows of whole vectors first.
     """
 
@@ -48,6 +51,7 @@ class Tiling:
     pieces: int
     k: tuple[KDim, ...]
     unroll: int
+    copies: int
     packed: bool
 
     @property
@@ -98,7 +102,8 @@ def plan(stmt: Contract, target: Target) -> Tiling | None:
     outer, tiled, inner, step, pieces = _tile_rows(stmt.m, most_rows)
     products = step * math.prod(extent for _, extent, _ in inner) * most
     unroll = max(1, min(k[-1].extent, _MOST_UNROLLED // products))
-    return Tiling(lanes, vectors, tiles, outer, tiled, inner, step, pieces, k, unroll, packed)
+    copies = max(1, min(unroll, _IN_FLIGHT // products))
+    return Tiling(lanes, vectors, tiles, outer, tiled, inner, step, pieces, k, unroll, copies, packed)
 
 
 def merged(dims: tuple[tuple[int, int, int], ...]) -> tuple[KDim, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from pydsl.ir.ops.compute import CONTRACT
 from pydsl.ir.ops.elementwise import UFUNCS
 
 Labels = tuple[int, ...]
+
+UINT16: DType = np.dtype(np.uint16)
+UINT16_MAX = int(np.iinfo(UINT16).max)
 
 _SIGNATURE = "(n?,k),(k,m?)->(n?,m?)"
 
@@ -47,7 +51,7 @@ class Contractions(Reductions):
         b, b_labels = self._summed_alone(b, b_labels, set(a_labels) | set(out), dtype)
         dims = dict(zip(b_labels, b.tensor.shape, strict=True))
         dims.update(zip(a_labels, a.tensor.shape, strict=True))
-        work = self._work_dtype(dtype)
+        work = self._work_dtype(dtype, [dims[label] for label in {*a_labels, *b_labels} - set(out)])
         if set(a_labels) | set(b_labels) <= set(out):
             return self._product(a, a_labels, b, b_labels, out, dtype, order)
         type_ = self.tensor_type(work, [dims[label] for label in out], order)
@@ -63,10 +67,14 @@ class Contractions(Reductions):
         return self.cast(result, dtype)
 
     @staticmethod
-    def _work_dtype(dtype: DType) -> DType:
+    def _work_dtype(dtype: DType, summed: Sequence[Affine]) -> DType:
+        """In what sums are made; bools are counted, in an integer that the count fits into."""
         if dtype == FLOAT16:
             return dtypes.FLOAT32
-        return dtypes.INT64 if dtype.kind == "b" else dtype
+        if dtype.kind != "b":
+            return dtype
+        known = all(dim.is_const for dim in summed)
+        return UINT16 if known and prod(dim.value for dim in summed) <= UINT16_MAX else dtypes.INT64
 
     def _without_units(
         self, value: Value, labels: Labels, other: Value, other_labels: Labels

@@ -165,3 +165,20 @@ def test_long_products_run_on_threads_in_panels() -> None:
             shared = [s for s in loops.body if isinstance(s, For) and s.kind is LoopKind.PARALLEL]
             assert len(shared) == 1, function
             assert any(isinstance(s, Gemm) for s in walk(shared))
+
+
+@pytest.mark.parametrize("depth", [1, 3, 64, 300, 70_000])
+def test_bools_are_counted_in_what_the_count_fits_into(depth: int) -> None:
+    rng = np.random.default_rng(8)
+    for share in (0.0, 0.05, 1.0):
+        a, b = rng.random((3, depth)) < share, rng.random((depth, 5)) < share
+        np.testing.assert_array_equal(jit(product)(a, b), a @ b)
+        np.testing.assert_array_equal(jit(product)(a, b[:, 0]), a @ b[:, 0])
+        np.testing.assert_array_equal(jit(product)(a[0], b), a[0] @ b)
+
+
+def test_long_sums_of_small_tiles() -> None:
+    rng = np.random.default_rng(9)
+    for m, k, n in [(4, 10_000, 4), (1, 777, 3), (2, 501, 9), (3, 5, 1), (5, 2, 20)]:
+        agree(product, array(rng, "f8", m, k), array(rng, "f8", k, n))
+        agree(finished, array(rng, "f4", m, k), array(rng, "f4", k, n))
