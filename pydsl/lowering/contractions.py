@@ -1,6 +1,7 @@
 """Contractions: register tiles, library GEMM, or a reduction, whichever the shapes ask for.
 
-- one side is a vector (no m or no n dimension): a reduction of products, vectorised along its contiguous dimension;
+- a vector times a matrix whose rows lie in order: register tiles of one row, the library when it is large; what else has
+  a vector on one side (no m or no n dimension): a reduction of products;
 - everything static and the right operand of moderate size: register-tiled code that reads the left operand through
   its strides, so a convolution over sliding windows needs no copy of the windows; the epilogue runs on the tile in
   registers;
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from pydsl.fusion.state import INT64
 from pydsl.fusion.statement import Statement
+from pydsl.ir.affine import Affine
 from pydsl.loops.ir import Apply, Const, Contract, Expr, Load, Read, Stmt, Store, Var
 from pydsl.lowering.library import copied_product, device_product, library_product
 from pydsl.lowering.products import Dim, Product, around, classify, constant, size
@@ -51,6 +54,7 @@ def lower_contraction(
 def _tiled(statement: Statement, product: Product, epilogue: list[Stmt]) -> list[Stmt] | None:
     if statement.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         return None
+    product = _one_row(product)
     if not product.n or not product.m or not product.k or not constant(product.m + product.n + product.k):
         return None
     n = product.n[-1]
@@ -73,6 +77,16 @@ def _tiled(statement: Statement, product: Product, epilogue: list[Stmt]) -> list
         [Store(statement.buffer, statement.address, Read(acc)), *epilogue],
     )
     return around(outer, [contract])
+
+
+def _one_row(product: Product) -> Product:
+    """A vector times a matrix whose rows lie in order, either way around, as the product of a matrix of one row."""
+    if product.m and not product.n:
+        product = Product(product.batch, [], product.m, product.k, product.b, product.a)
+    if product.m or not product.n or product.b.offset.coeff(product.n[-1][0]) != product.b.dtype.itemsize:
+        return product
+    one = Var("one", INT64), Affine.of(1)
+    return Product(product.batch, [one], product.n, product.k, product.a, product.b)
 
 
 def _reduction(statement: Statement, loops: list[Dim], epilogue: list[Stmt]) -> list[Stmt]:
