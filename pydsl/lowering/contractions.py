@@ -1,11 +1,11 @@
 """Contractions: register tiles, library GEMM, or a reduction, whichever the shapes ask for.
 
-- a vector times a matrix whose rows lie in order: register tiles of one row, the library when it is large; what else has
-  a vector on one side (no m or no n dimension): a reduction of products;
+- a vector times a matrix whose rows lie in order: register tiles of one row, the library when it is large; what else
+  has a vector on one side (no m or no n dimension): a reduction of products;
 - everything static and the right operand of moderate size: register-tiled code that reads the left operand through
   its strides, so a convolution over sliding windows needs no copy of the windows; the epilogue runs on the tile in
   registers;
-- large matrices with plain strides: the library's GEMM, the epilogue as loops after it;
+- large matrices: the library's GEMM, the epilogue as loops after it; operands that it cannot take are copied first;
 - the rest: loops in the order m, k, n.
 """
 
