@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pydsl import jit, knobs
+from pydsl import Schedule, jit, knobs
 from pydsl.loops.ir import Buffer, For, LoopKind, Space, Stmt
 from pydsl.loops.passes.row_buffers import ROW_BYTES, shrink_to_rows
 from tests.loops.build import add, arg, const, load, loop, store, sym, temp, var
@@ -114,3 +114,11 @@ def test_rows_on_threads_have_buffers_of_their_own() -> None:
         assert nest.kind is LoopKind.PARALLEL
         for _ in range(20):
             np.testing.assert_allclose(compiled(x), softmax(x), rtol=3e-6, atol=1e-8)
+
+
+def test_rows_may_be_put_on_threads_by_the_user() -> None:
+    x = np.random.default_rng(2).standard_normal((40, 64)).astype(np.float32)
+    compiled = jit(softmax, schedule=Schedule().parallel("i0"))
+    (nest,) = [s for s in compiled.report(x).loops.body if isinstance(s, For)]
+    assert nest.kind is LoopKind.PARALLEL
+    np.testing.assert_allclose(compiled(x), softmax(x), rtol=3e-6, atol=1e-8)

@@ -18,7 +18,14 @@ from dataclasses import replace
 
 from pydsl.loops.ir import Assign, For, LoopKind, Stmt
 from pydsl.loops.passes.unroll import unrolled
-from pydsl.loops.schedule.dependences import carried_scalars, leaves, only_scalar_work, pairs, skips
+from pydsl.loops.schedule.dependences import (
+    carried_scalars,
+    leaves,
+    only_scalar_work,
+    pairs,
+    private,
+    skips,
+)
 from pydsl.loops.schedule.legality import refuse
 from pydsl.loops.schedule.split import split
 from pydsl.loops.schedule.uses import Uses
@@ -40,6 +47,8 @@ def _require_independent(primitive: str, loop: For) -> None:
     if uses.opaque:
         raise refuse(primitive, loop, f"there is {uses.opaque} inside")
     for pair in pairs(uses, (loop.var,)):
+        if pair.src.buffer.scratch and pair.src.buffer is pair.dst.buffer and private(pair.src.buffer, loop):
+            continue  # each thread has its own
         if pair.dependence is None or not pair.dependence.only_same_iteration:
             raise refuse(primitive, loop, f"its iterations depend on each other: {pair}")
 
