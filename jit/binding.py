@@ -31,6 +31,7 @@ from pydsl.jit.signature import (
     Node,
     NumberLeaf,
     NumpyScalarLeaf,
+    ObjectLeaf,
     Overlap,
     Signature,
     StaticLeaf,
@@ -50,6 +51,9 @@ _BY_IDENTITY: tuple[type, ...] = (
     functools.partial,
     enum.Enum,
 )
+
+
+_OPAQUE: tuple[type, ...] = (np.random.Generator, np.random.RandomState)
 
 
 class _Omitted:
@@ -226,6 +230,8 @@ class _Describer:
             if not all(type(key) is str for key in value):
                 return self._refuse(value, path, "is a dict with keys that are not strings", "string keys")
             return DictNode(tuple((key, self.node(item, (*path, key))) for key, item in value.items()))
+        if cls in _OPAQUE:
+            return ObjectLeaf(cls)
         if isinstance(value, _BY_IDENTITY) or _is_jitted(value):
             return StaticLeaf(value, by_identity=True)
         if dataclasses.is_dataclass(value):

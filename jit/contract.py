@@ -13,6 +13,7 @@ from pydsl.frontend.request import (
     ArraySpec,
     MappingSpec,
     ObjectSpec,
+    OpaqueSpec,
     ReturnArgument,
     ReturnLeaf,
     ReturnMapping,
@@ -64,6 +65,7 @@ from pydsl.jit.signature import (
     Node,
     NumberLeaf,
     NumpyScalarLeaf,
+    ObjectLeaf,
     StaticLeaf,
     TupleNode,
 )
@@ -81,7 +83,7 @@ RELEASE_NS = 10_000.0
 
 def dynamic_leaves(
     request: CompileRequest,
-) -> list[tuple[LeafPath, ArrayLeaf | NumberLeaf | NumpyScalarLeaf]]:
+) -> list[tuple[LeafPath, ArrayLeaf | NumberLeaf | NumpyScalarLeaf | ObjectLeaf]]:
     """The leaves that have slots, in slot order."""
     return [(path, leaf) for path, leaf in request.signature.leaves() if not isinstance(leaf, StaticLeaf)]
 
@@ -119,6 +121,8 @@ def trace_request(request: CompileRequest) -> TraceRequest:
                 return ScalarSpec(np.dtype(_PYTHON_DTYPES[node.cls]), True, numbers[path], low)
             case NumpyScalarLeaf():
                 return ScalarSpec(node.dtype, False, numbers[path], LEAST_SIZE if node.size else None)
+            case ObjectLeaf():
+                return OpaqueSpec(node.cls, numbers[path])
             case StaticLeaf():
                 return StaticSpec(node.value)
             case TupleNode():

@@ -28,6 +28,7 @@ from pydsl.jit.runtime.abi import (
     ListGuard,
     NoneGuard,
     NumpyScalarGuard,
+    ObjectGuard,
     OverlapGuard,
     SameOffset,
     TupleGuard,
@@ -43,6 +44,7 @@ from pydsl.jit.signature import (
     Node,
     NumberLeaf,
     NumpyScalarLeaf,
+    ObjectLeaf,
     StaticLeaf,
     TupleNode,
 )
@@ -128,7 +130,7 @@ class _Planner:
     ) -> tuple[tuple[str, Guard], ...]:
         return tuple((key, self.guard(item, (*path, key), (*arg, key))) for key, item in items)
 
-    def _dynamic(self, leaf: ArrayLeaf | NumberLeaf | NumpyScalarLeaf, path: LeafPath) -> Guard:
+    def _dynamic(self, leaf: ArrayLeaf | NumberLeaf | NumpyScalarLeaf | ObjectLeaf, path: LeafPath) -> Guard:
         slot = self.slots[path] = self.next_slot
         guard: Guard
         if isinstance(leaf, ArrayLeaf):
@@ -144,6 +146,8 @@ class _Planner:
                 not leaf.writeable,
                 products_of(leaf),
             )
+        elif isinstance(leaf, ObjectLeaf):
+            guard = ObjectGuard(leaf.cls, slot)
         elif isinstance(leaf, NumpyScalarLeaf):
             guard = NumpyScalarGuard(leaf.dtype, slot)
         elif leaf.cls is int:

@@ -109,6 +109,16 @@ class NumpyScalarLeaf:
         return f"np.{self.dtype.type.__name__}"
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectLeaf:
+    """An object of exactly this class, which compiled code hands on to Python functions."""
+
+    cls: type
+
+    def __str__(self) -> str:
+        return self.cls.__name__
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StaticLeaf:
     """An object known at compile time: equal leaves hold the same object, or (unless `by_identity`) the same value
@@ -174,7 +184,7 @@ class AttributesNode:
         return f"{self.cls.__name__}({', '.join(f'{key}={node}' for key, node in self.items)})"
 
 
-Leaf: TypeAlias = ArrayLeaf | NumberLeaf | NumpyScalarLeaf | StaticLeaf
+Leaf: TypeAlias = ArrayLeaf | NumberLeaf | NumpyScalarLeaf | ObjectLeaf | StaticLeaf
 Node: TypeAlias = Leaf | TupleNode | ListNode | DictNode | AttributesNode
 
 
@@ -189,7 +199,7 @@ def children(node: Node) -> tuple[tuple[str | int, Node], ...]:
 
 def leaves_of(node: Node, path: LeafPath) -> Iterator[tuple[LeafPath, Leaf]]:
     """The leaves below a node, in order."""
-    if isinstance(node, ArrayLeaf | NumberLeaf | NumpyScalarLeaf | StaticLeaf):
+    if isinstance(node, ArrayLeaf | NumberLeaf | NumpyScalarLeaf | ObjectLeaf | StaticLeaf):
         yield path, node
     for step, item in children(node):
         yield from leaves_of(item, (*path, step))

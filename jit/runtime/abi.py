@@ -131,6 +131,15 @@ class NumpyScalarGuard:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectGuard:
+    """An object of exactly the class `cls`: its address in `slot`. The call keeps it alive."""
+
+    cls: type
+    slot: int
+    n_slots: int = field(default=1, init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NoneGuard:
     """None."""
 
@@ -206,6 +215,7 @@ Guard: TypeAlias = (
     | ComplexGuard
     | BoolGuard
     | NumpyScalarGuard
+    | ObjectGuard
     | NoneGuard
     | IdentityGuard
     | EqualGuard

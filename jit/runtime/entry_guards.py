@@ -33,6 +33,7 @@ from pydsl.jit.runtime.abi import (
     NameGuard,
     NoneGuard,
     NumpyScalarGuard,
+    ObjectGuard,
     OverlapGuard,
     SameOffset,
     Specialization,
@@ -175,6 +176,9 @@ class GuardWriter:
                 self._is(obj, self.code.runtime("True" if value else "False"))
             case NumpyScalarGuard():
                 self._numpy_scalar(guard, obj)
+            case ObjectGuard(cls, slot):
+                self._type(obj, self.code.object(self.table.object(cls)))
+                self._fill(slot, "ptr", obj)
             case NoneGuard():
                 self._is(obj, self.code.runtime("None"))
             case IdentityGuard(expected):

@@ -43,6 +43,7 @@ from pydsl.jit.runtime.abi import (
     NameGuard,
     NoneGuard,
     NumpyScalarGuard,
+    ObjectGuard,
     OverlapGuard,
     Result,
     ResultDict,
@@ -244,6 +245,9 @@ class _Guards:
                 self._numpy_scalar(guard, obj)
             case BoolGuard(value):
                 _require(obj is value)
+            case ObjectGuard(cls, slot):
+                _require(type(obj) is cls)
+                run.slots[slot] = id(obj)
             case NoneGuard():
                 _require(obj is None)
             case IdentityGuard(expected):

@@ -12,6 +12,7 @@ from pydsl.frontend import numpy_api
 from pydsl.frontend.evaluator import Evaluator
 from pydsl.frontend.failures import NumpyError, Unsupported
 from pydsl.frontend.functions import call_function
+from pydsl.frontend.numpy_api.random import GENERATORS, generator_method
 from pydsl.frontend.operators import type_name
 from pydsl.frontend.values import (
     BoundMethod,
@@ -20,6 +21,7 @@ from pydsl.frontend.values import (
     GrownMethod,
     Lazy,
     LocalFunction,
+    Opaque,
     Operand,
     Text,
     UfuncMethod,
@@ -35,6 +37,8 @@ def attribute(ev: Evaluator, base: Operand, name: str) -> Operand:
     """`base.name`."""
     if isinstance(base, Value):
         return _value_attribute(ev, base, name)
+    if isinstance(base, (Opaque, *GENERATORS)):
+        return BoundMethod(base, name, _generator_handler(name))
     if isinstance(base, np.ufunc) and name in _UFUNC_METHODS:
         return UfuncMethod(base, name)
     if isinstance(base, Grown):
@@ -55,6 +59,13 @@ def attribute(ev: Evaluator, base: Operand, name: str) -> Operand:
     if not isinstance(base, type) and ev.is_outside(base):
         ev.note_read(getattr(base, "__dict__", None), name, value)
     return ev.use(ev.adopt(value, name), name)
+
+
+def _generator_handler(name: str) -> Any:
+    def handler(b: Any, owner: Any, *args: Operand, **kwargs: Operand) -> Operand:
+        return generator_method(b, owner, name, args, kwargs)
+
+    return handler
 
 
 def _value_attribute(ev: Evaluator, base: Value, name: str) -> Operand:

@@ -17,7 +17,7 @@ from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.dtypes import DType
 from pydsl.frontend.failures import Unsupported
-from pydsl.frontend.values import decompose, describe, is_dynamic
+from pydsl.frontend.values import Opaque, decompose, describe, is_dynamic
 from pydsl.ir.affine import Affine
 from pydsl.ir.calls import (
     ArrayInput,
@@ -25,8 +25,10 @@ from pydsl.ir.calls import (
     Built,
     CallSite,
     Fixed,
+    IgnoredOutput,
     Input,
     NoOutput,
+    ObjectInput,
     Output,
     ScalarInput,
     ScalarOutput,
@@ -67,6 +69,11 @@ class NewScalar:
 
 
 @dataclass(frozen=True)
+class NewNothing:
+    """None, or something that nobody looks at."""
+
+
+@dataclass(frozen=True)
 class NewTuple:
     """A tuple of these; ``make`` is given the values (a named tuple's class)."""
 
@@ -74,7 +81,7 @@ class NewTuple:
     make: Callable[..., Any] | None = None
 
 
-New = NewArray | NewOpen | NewScalar | NewTuple
+New = NewArray | NewOpen | NewScalar | NewNothing | NewTuple
 NewLeaf = NewArray | NewOpen | NewScalar
 
 
@@ -136,6 +143,13 @@ class _Call:
         """An argument in terms of operands."""
         if isinstance(value, np.ndarray):
             value = self.b.as_value(value)
+        if isinstance(value, Opaque):
+            if value.handle is None:
+                raise Unsupported(
+                    f"a generator made inside as an argument of `{self.name}`", "one that is an argument"
+                )
+            self.operands.append(self.b.scalar_tensor(value.handle))
+            return ObjectInput(len(self.operands) - 1)
         if isinstance(value, Value):
             return self._array(value) if value.is_tensor else self._scalar(value)
         parts = decompose(value)
@@ -200,7 +214,7 @@ class _Call:
 def _flat(output: Output) -> list[ArrayOutput | ScalarOutput]:
     if isinstance(output, TupleOutput):
         return [leaf for item in output.items for leaf in _flat(item)]
-    return [] if isinstance(output, NoOutput) else [output]
+    return [] if isinstance(output, NoOutput | IgnoredOutput) else [output]
 
 
 def _has_open(output: Output) -> bool:
@@ -257,12 +271,16 @@ def _value(output: Output, values: Any) -> Operand:
 
 
 def _flat_new(new: New) -> list[NewLeaf]:
+    if isinstance(new, NewNothing):
+        return []
     return [leaf for item in new.items for leaf in _flat_new(item)] if isinstance(new, NewTuple) else [new]
 
 
 def _output(new: New) -> Output:
     if isinstance(new, NewTuple):
         return TupleOutput(tuple(map(_output, new.items)))
+    if isinstance(new, NewNothing):
+        return IgnoredOutput()
     if isinstance(new, NewScalar):
         return ScalarOutput(new.dtype, new.weak)
     if isinstance(new, NewOpen):
@@ -285,6 +303,8 @@ def _loaded(b: Builder, name: str, new: NewLeaf, cell: Value, waiting: Waiting |
 
 
 def _new_value(new: New, values: Any) -> Any:
+    if isinstance(new, NewNothing):
+        return None
     if not isinstance(new, NewTuple):
         return next(values)
     items = [_new_value(item, values) for item in new.items]

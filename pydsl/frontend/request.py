@@ -78,6 +78,14 @@ class ScalarSpec:
 
 
 @dataclass(frozen=True)
+class OpaqueSpec:
+    """An object of exactly this class, of which the compiled code knows the address."""
+
+    cls: type
+    leaf: int
+
+
+@dataclass(frozen=True)
 class StaticSpec:
     """An object known at compile time (guarded by the runtime)."""
 
@@ -107,7 +115,9 @@ class ObjectSpec:
     items: tuple[tuple[str, ArgTree], ...]
 
 
-ArgTree: TypeAlias = "ArraySpec | ScalarSpec | StaticSpec | SequenceSpec | MappingSpec | ObjectSpec"
+ArgTree: TypeAlias = (
+    "ArraySpec | ScalarSpec | OpaqueSpec | StaticSpec | SequenceSpec | MappingSpec | ObjectSpec"
+)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from pydsl.frontend.values import (
     Lazy,
     LocalFunction,
     MaybeUnbound,
+    Opaque,
     Operand,
     Poison,
     Text,
@@ -34,7 +35,7 @@ from pydsl.frontend.values import (
 from pydsl.ir.core import Value
 from pydsl.ir.ops.control import RETURN
 
-_NEVER = (LocalFunction, BoundMethod, Lazy, Text, ExceptionValue, slice)
+_NEVER = (LocalFunction, BoundMethod, Lazy, Text, ExceptionValue, Opaque, slice)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from pydsl.frontend.request import (
     Extent,
     MappingSpec,
     ObjectSpec,
+    OpaqueSpec,
     Path,
     Reads,
     ScalarSpec,
@@ -35,7 +36,7 @@ from pydsl.frontend.request import (
 from pydsl.frontend.returns import emit_return
 from pydsl.frontend.source import SourceFunction, load, plain_function
 from pydsl.frontend.statements import STATEMENTS
-from pydsl.frontend.values import Operand, make_object
+from pydsl.frontend.values import Opaque, Operand, make_object
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Block, Function, Value
 from pydsl.ir.types import INDEX, Origin, ScalarType, Storage, TensorType
@@ -151,6 +152,11 @@ class _Arguments:
                 value.bounds = (spec.low, None)
                 self.sizes.append(value)
             return value
+        if isinstance(spec, OpaqueSpec):
+            address = self.leaves[spec.leaf] = Value(ScalarType(np.dtype(np.int64), True), _hint(path))
+            opaque = Opaque(spec.cls, address)
+            self.paths[id(opaque)] = (spec.leaf, path, opaque)
+            return opaque
         if isinstance(spec, ArraySpec):
             value = self._leaf(spec.leaf, Value(self._tensor(spec, path), _hint(path)), path)
             if not spec.writeable:

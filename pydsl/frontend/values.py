@@ -80,9 +80,9 @@ class LocalFunction:
 
 @dataclass(frozen=True, eq=False)
 class BoundMethod:
-    """A method of a dynamic value: called as `handler(builder, value, ...)`."""
+    """A method of a value: called as `handler(builder, value, ...)`."""
 
-    value: Value
+    value: Operand
     name: str
     handler: Callable[..., Any]
 
@@ -147,6 +147,19 @@ class ExceptionValue:
 
     cls: type[BaseException]
     args: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Opaque:
+    """An object of a class whose methods the compiler calls out for (a random generator).
+
+    handle: its address, an integer scalar; None for one that was made inside.
+    state: of one that was made inside: an array that is all there is of it.
+    """
+
+    cls: type
+    handle: Value | None
+    state: Value | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +248,7 @@ def is_tensor(value: Operand) -> bool:
 
 _FRONT_END = (
     Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Partial, Text, ExceptionValue, Lazy, Grown, GrownMethod,
-    ListState,
+    ListState, Opaque,
 )  # fmt: skip
 
 
@@ -329,6 +342,8 @@ def describe(value: Operand) -> str:
 
 
 def _describe_object(value: Operand) -> str:
+    if isinstance(value, Opaque):
+        return f"{value.cls.__name__} object"
     if isinstance(value, (tuple, list)):
         return f"{type(value).__name__} of {len(value)}"
     if isinstance(value, np.ufunc):

@@ -7,6 +7,7 @@ executable meaning of the operation, for the interpreters and for the runtime al
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
 import traceback
@@ -38,6 +39,13 @@ class ScalarInput:
     weak: bool
 
 
+@dataclass(frozen=True)
+class ObjectInput:
+    """The object whose address operand number ``index`` holds."""
+
+    index: int
+
+
 @dataclass(frozen=True, eq=False)
 class Fixed:
     """An object known at compile time."""
@@ -53,7 +61,7 @@ class Built:
     rebuild: Callable[[Sequence[Any]], Any]
 
 
-Input: TypeAlias = ArrayInput | ScalarInput | Fixed | Built
+Input: TypeAlias = ArrayInput | ScalarInput | ObjectInput | Fixed | Built
 
 # --- results --------------------------------------------------------------------------------------------------------
 
@@ -82,6 +90,11 @@ class NoOutput:
 
 
 @dataclass(frozen=True)
+class IgnoredOutput:
+    """Whatever it is, nobody looks at it."""
+
+
+@dataclass(frozen=True)
 class TupleOutput:
     """A tuple, or an instance of the named tuple ``cls``."""
 
@@ -89,7 +102,7 @@ class TupleOutput:
     cls: type = tuple
 
 
-Output: TypeAlias = ArrayOutput | ScalarOutput | NoOutput | TupleOutput
+Output: TypeAlias = ArrayOutput | ScalarOutput | NoOutput | IgnoredOutput | TupleOutput
 
 
 class Waiting:
@@ -200,6 +213,8 @@ def _argument(item: Input, arrays: Sequence[Array], built: list[tuple[Any, Any]]
             return arrays[index]
         case ScalarInput(index, weak):
             return arrays[index].item() if weak else arrays[index][()]
+        case ObjectInput(index):
+            return ctypes.cast(int(arrays[index][()]), ctypes.py_object).value
         case Fixed(value):
             return value
         case Built(items, rebuild):

@@ -114,7 +114,8 @@ class Interpreter:
             if isinstance(param.type, TensorType):
                 groups.setdefault(param.type.storage, []).append((param, arg))
             else:
-                self.env[param] = self._scalar(param.type, arg)
+                number = isinstance(arg, bool | int | float | complex | np.generic | np.ndarray)
+                self.env[param] = self._scalar(param.type, arg if number else id(arg))
         for storage, group in groups.items():
             self._bind_group(storage, group)
 

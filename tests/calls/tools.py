@@ -130,7 +130,9 @@ def same(actual: Any, expected: Any, where: str, rtol: float, layout: bool = Tru
     elif isinstance(expected, bool | int | float | complex | np.generic):
         _same_values(np.asarray(actual), np.asarray(expected), where, rtol)
     elif isinstance(expected, np.random.Generator):
-        assert actual.bit_generator.state == expected.bit_generator.state, where
+        assert repr(actual.bit_generator.state) == repr(expected.bit_generator.state), where
+    elif isinstance(expected, np.random.RandomState):
+        assert repr(actual.get_state()) == repr(expected.get_state()), where
     elif dataclasses.is_dataclass(expected):
         for field in dataclasses.fields(expected):
             same(getattr(actual, field.name), getattr(expected, field.name), where, rtol, layout)
