@@ -11,15 +11,14 @@ import numpy as np
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.dtypes import DType
+from pydsl.frontend.einsum_terms import Labels, contraction_path, kept_labels, parse_subscripts
 from pydsl.frontend.emitter import Operand
-from pydsl.frontend.failures import NeedStatic, NumpyError, Unsupported
+from pydsl.frontend.failures import NeedStatic, NumpyError
 from pydsl.frontend.reductions import FLOAT16, Reductions
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.ir.ops.compute import CONTRACT
 from pydsl.ir.ops.elementwise import UFUNCS
-
-Labels = tuple[int, ...]
 
 UINT16: DType = np.dtype(np.uint16)
 UINT16_MAX = int(np.iinfo(UINT16).max)
@@ -207,7 +206,8 @@ class Contractions(Reductions):
         """``np.inner``: last axes."""
         x, y = self._tensor_operand(a), self._tensor_operand(b)
         if not all(v.is_tensor and v.tensor.rank for v in (x, y)):
-            return self.ufunc(np.multiply, (x, y))
+            # a Python number counts as the array that it would make
+            return self.ufunc(np.multiply, [v if v.is_tensor else self.scalar_tensor(v) for v in (x, y)])
         return self.finish(self.contract_axes(x, (x.tensor.rank - 1,), y, (y.tensor.rank - 1,)), None)
 
     def outer(self, a: Operand, b: Operand, out: Operand = None) -> Operand:
@@ -244,38 +244,55 @@ class Contractions(Reductions):
         else:
             if isinstance(axes, Value):
                 raise NeedStatic(axes, "the axes of np.tensordot must be known at compile time")
+            if int(axes) > min(x.tensor.rank, y.tensor.rank):
+                raise NumpyError(IndexError, "tuple index out of range")
             x_axes = list(range(x.tensor.rank - int(axes), x.tensor.rank))
             y_axes = list(range(int(axes)))
         if len(x_axes) != len(y_axes):
             raise NumpyError(ValueError, "shape-mismatch for sum")
+        if len(set(x_axes)) != len(x_axes) or len(set(y_axes)) != len(y_axes):
+            raise NumpyError(ValueError, "duplicate axes are not allowed in tensordot")
         return self.contract_axes(x, x_axes, y, y_axes, "shape-mismatch for sum")
 
     # --- einsum ---------------------------------------------------------------------------------------------
 
-    def einsum(self, subscripts: str, *operands: Operand, out: Operand = None, dtype: Any = None) -> Operand:
-        """``np.einsum`` with a subscripts string; more than two operands are contracted from the left."""
-        if not isinstance(subscripts, str):
-            raise Unsupported("np.einsum with lists of axes", "a subscripts string")
+    def einsum(
+        self,
+        subscripts: str,
+        *operands: Operand,
+        out: Operand = None,
+        dtype: Any = None,
+        layout: Sequence[int] | None = None,
+    ) -> Operand:
+        """``np.einsum`` with a subscripts string; two operands at a time, in the order that takes the fewest products.
+
+        layout: axes of the result from slowest to fastest; default: as NumPy walks the operands.
+        """
         values = [self.reducible(operand) for operand in operands]
-        inputs, output = _parse_subscripts(subscripts, [v.tensor.rank for v in values])
+        inputs, output = parse_subscripts(subscripts, [v.tensor.rank for v in values])
         target = (
             dtypes.result_type(*[v.tensor.dtype for v in values]) if dtype is None else dtypes.as_dtype(dtype)
         )
         terms = [self._diagonals(v, labels) for v, labels in zip(values, inputs, strict=True)]
-        order = self._einsum_order(terms, output)
-        value, labels = terms[0]
         if len(terms) == 1:
-            return self._einsum_one(value, labels, output, target, out)
-        for position in range(1, len(terms)):
-            other, other_labels = terms[position]
-            last = position == len(terms) - 1
-            later = set(output).union(*[set(labels_) for _, labels_ in terms[position + 1 :]])
-            seen = dict.fromkeys((*labels, *other_labels))
-            kept = output if last else tuple([label for label in seen if label in later])
-            self._check_labels(value, labels, other, other_labels)
-            layout = order if last else None
-            value, labels = self.contract(value, labels, other, other_labels, kept, target, layout), kept
-        return self.finish(value, out)
+            return self._einsum_one(*terms[0], output, target, out)
+        self._check_terms(terms)
+        order = self._einsum_order(terms, output) if layout is None else layout
+        for first, second in contraction_path([labels for _, labels in terms], output, _sizes(terms)):
+            (a, a_labels), (b, b_labels) = terms[first], terms[second]
+            rest = [term for k, term in enumerate(terms) if k not in (first, second)]
+            kept = kept_labels(a_labels, b_labels, [labels for _, labels in rest], output) if rest else output
+            value = self.contract(a, a_labels, b, b_labels, kept, target, None if rest else order)
+            terms = [*rest, (value, kept)]
+        return self.finish(terms[0][0], out)
+
+    def _check_terms(self, terms: Sequence[tuple[Value, Labels]]) -> None:
+        """Labels that several operands have are equally long in all of them, or 1."""
+        known: list[tuple[Value, Labels]] = []
+        for value, labels in terms:
+            for other, other_labels in known:
+                self._check_labels(other, other_labels, value, labels)
+            known.append((value, labels))
 
     @staticmethod
     def _einsum_order(terms: Sequence[tuple[Value, Labels]], output: Labels) -> list[int]:
@@ -298,7 +315,8 @@ class Contractions(Reductions):
     ) -> Operand:
         summed, kept = self._summed_alone(value, labels, set(output), dtype)
         turned = self.transpose(summed, [kept.index(label) for label in output])
-        if turned.tensor.storage is value.tensor.storage and turned.tensor.dtype == dtype and out is None:
+        viewed = turned.tensor.storage is value.tensor.storage and turned.tensor.dtype == dtype
+        if viewed and out is None and turned.tensor.rank:
             return turned  # a view, as NumPy gives
         return self.finish(self.cast(turned, dtype), out)
 
@@ -328,59 +346,14 @@ class Contractions(Reductions):
                 self.require_equal(sizes[label], dim, message)
 
 
+def _sizes(terms: Sequence[tuple[Value, Labels]]) -> dict[int, int]:
+    """The length of each label; what is known at run time only counts as a hundred."""
+    sizes: dict[int, int] = {}
+    for value, labels in terms:
+        for label, dim in zip(labels, value.tensor.shape, strict=True):
+            sizes[label] = max(sizes.get(label, 1), dim.const if dim.is_const else 100)
+    return sizes
+
+
 def _listed(axes: Any) -> Sequence[Any]:
     return axes if isinstance(axes, (tuple, list)) else (axes,)
-
-
-def _parse_subscripts(subscripts: str, ranks: Sequence[int]) -> tuple[list[Labels], Labels]:
-    """Labels of the operands and of the result; ``...`` becomes labels below zero (the last axis is -1)."""
-    text = subscripts.replace(" ", "")
-    left, arrow, right = text.partition("->")
-    terms = left.split(",")
-    if len(terms) != len(ranks):
-        raise NumpyError(
-            ValueError,
-            "more operands provided to einstein sum function than specified in the subscripts string"
-            if len(terms) < len(ranks)
-            else "fewer operands provided to einstein sum function than specified in the subscripts string",
-        )
-    inputs = [_term_labels(term, rank, k) for k, (term, rank) in enumerate(zip(terms, ranks, strict=True))]
-    dots = min((label for labels in inputs for label in labels if label < 0), default=0)
-    ellipsis = tuple(range(dots, 0))
-    if arrow:
-        named = right.replace("...", "")
-        if len(set(named)) != len(named):
-            raise NumpyError(
-                ValueError, "einstein sum subscripts string includes output subscript multiple times"
-            )
-        head, found, tail = right.partition("...")
-        output = (*map(ord, head), *(ellipsis if found else ()), *map(ord, tail))
-        known = {label for labels in inputs for label in labels}
-        for label in output:
-            if label not in known and label >= 0:
-                name = chr(label)
-                raise NumpyError(
-                    ValueError,
-                    f"einstein sum subscripts string included output subscript '{name}' which never appeared "
-                    "in an input",
-                )
-        return inputs, output
-    letters = [label for labels in inputs for label in labels if label >= 0]
-    return inputs, (*ellipsis, *sorted(label for label in set(letters) if letters.count(label) == 1))
-
-
-def _term_labels(term: str, rank: int, position: int) -> Labels:
-    head, found, tail = term.partition("...")
-    named = len(head) + len(tail)
-    if not (head + tail).isalpha() and named:
-        raise NumpyError(ValueError, f"invalid subscript in einstein sum subscripts string: '{term}'")
-    if named > rank or (named < rank and not found):
-        amount = "too many" if named > rank else "fewer"
-        message = (
-            f"einstein sum subscripts string contains too many subscripts for operand {position}"
-            if amount == "too many"
-            else "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to "
-            "broadcast the extra dimensions."
-        )
-        raise NumpyError(ValueError, message)
-    return (*map(ord, head), *range(named - rank, 0), *map(ord, tail))
