@@ -52,7 +52,8 @@ def operands(terms: str, dtype: str) -> list[Any]:
 EXPRESSIONS = [
     "ij,jk", "ij,jk->ki", "ij,jk,kl->il", "ij,jk,kl,li->", "ii", "ii->i", "iij->ij", "...ij,...jk->...ik", "i...->...",
     "ij->ji", "ij->", "ij,ij->ij", "i,j->ij", "ijk,ikl->ijl", "ij...,jk...->ik...", "bi,bj,bij->b", "...,...",
-    "ij,kl->",    "a,ab,abc->abc", "ijij->ij", "ii,ii->", "...ii->...i", "ij,j,jk,kl,lm,mn->in", "ijk->...", "...i,i...->...",
+    "ij,kl->",
+    "a,ab,abc->abc", "ijij->ij", "ii,ii->", "...ii->...i", "ij,j,jk,kl,lm,mn->in", "ijk->...", "...i,i...->...",
     "aab,abc,bcc->ac", "ijk,jl,km,lmn->in",
 ]  # fmt: skip
 

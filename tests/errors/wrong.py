@@ -364,8 +364,8 @@ def eval_text(x):
 
 
 @wrong(X)
-def np_random(x):
-    return x + np.random.rand(6)
+def np_polynomial(x):
+    return x + np.polynomial.polynomial.polyval(x, [1.0, 2.0])
 
 
 @wrong(X)
