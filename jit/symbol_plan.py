@@ -15,6 +15,7 @@ from pydsl.jit.signature import (
     LeafPath,
     NumberLeaf,
     NumpyScalarLeaf,
+    ObjectLeaf,
     OpenStride,
     ProductStride,
     Signature,
@@ -64,11 +65,13 @@ def _factor(leaf: ArrayLeaf, axes: tuple[int, ...]) -> int:
     return prod(dim.factor for dim in (leaf.shape[axis] for axis in axes) if isinstance(dim, Symbol))
 
 
-def slots_of(leaf: ArrayLeaf | NumberLeaf | NumpyScalarLeaf) -> int:
+def slots_of(leaf: ArrayLeaf | NumberLeaf | NumpyScalarLeaf | ObjectLeaf) -> int:
     """How many slots a leaf takes."""
     if isinstance(leaf, ArrayLeaf):
         opened = sum(not isinstance(number, int) for number in (*leaf.shape, *leaf.strides))
         return 1 + opened + len(products_of(leaf))
+    if isinstance(leaf, ObjectLeaf):
+        return 1
     if isinstance(leaf, NumpyScalarLeaf):
         return 2 if leaf.dtype.kind == "c" else 1
     return 2 if leaf.cls is complex else 1
@@ -89,14 +92,14 @@ class _Planner:
     symbols: dict[Symbol, int] = field(default_factory=dict)
     products: dict[tuple[int, ...], int] = field(default_factory=dict)
 
-    def leaf(self, path: LeafPath, leaf: ArrayLeaf | NumberLeaf | NumpyScalarLeaf) -> None:
+    def leaf(self, path: LeafPath, leaf: ArrayLeaf | NumberLeaf | NumpyScalarLeaf | ObjectLeaf) -> None:
         plan = self.plan
         slot = plan.n_slots
         plan.leaf_slots.append(slot)
         plan.n_slots += slots_of(leaf)
         if isinstance(leaf, ArrayLeaf):
             self._array(path, leaf, slot + 1)
-        elif leaf.size:
+        elif not isinstance(leaf, ObjectLeaf) and leaf.size:
             plan.conditions.append(Condition("ge", -LEAST_SIZE, ((slot, 1),)))
 
     def _array(self, path: LeafPath, leaf: ArrayLeaf, slot: int) -> None:

@@ -29,6 +29,7 @@ from pydsl.jit.signature import (
     Node,
     NumberLeaf,
     NumpyScalarLeaf,
+    ObjectLeaf,
     OpenStride,
     ProductStride,
     Signature,
@@ -98,7 +99,7 @@ class _Merger:
             return self._array([node for node in nodes if isinstance(node, ArrayLeaf)])
         if isinstance(first, StaticLeaf):
             return self._static([node for node in nodes if isinstance(node, StaticLeaf)], path)
-        if isinstance(first, NumberLeaf | NumpyScalarLeaf):
+        if isinstance(first, NumberLeaf | NumpyScalarLeaf | ObjectLeaf):
             return _same(nodes)
         return self._container(nodes, path)
 

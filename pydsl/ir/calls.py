@@ -8,6 +8,7 @@ executable meaning of the operation, for the interpreters and for the runtime al
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import threading
 import traceback
@@ -20,6 +21,8 @@ import numpy as np
 from pydsl.errors import SourceLocation
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Maker: TypeAlias = Callable[[Sequence[Array], list[tuple[Any, Any]]], Any]
+"""Makes an argument of the operands; notes containers, and copies of them, in the list."""
 
 # --- arguments ------------------------------------------------------------------------------------------------------
 
@@ -158,6 +161,21 @@ class CallSite:
     waiting: Waiting | None = None
     loc: SourceLocation | None = None
 
+    @functools.cached_property
+    def makers(self) -> tuple[Maker, ...]:
+        """What makes the arguments of a call."""
+        return tuple(map(_maker, self.args))
+
+    @functools.cached_property
+    def plain(self) -> bool:
+        """Whether all that it returns is one array of known shape."""
+        return isinstance(self.output, ArrayOutput) and not self.output.open
+
+    @functools.cached_property
+    def named_makers(self) -> tuple[tuple[str, Maker], ...]:
+        """What makes the keyword arguments."""
+        return tuple((name, _maker(item)) for name, item in self.kwargs)
+
 
 # --- execution ------------------------------------------------------------------------------------------------------
 
@@ -182,10 +200,16 @@ def perform(site: CallSite, arrays: Sequence[Array]) -> None:
     if site.waiting is not None and site.function is not site.waiting:
         site.waiting.clear()
     built: list[tuple[Any, Any]] = []
-    args = [_argument(item, arrays, built) for item in site.args]
-    kwargs = {name: _argument(item, arrays, built) for name, item in site.kwargs}
+    args = [make(arrays, built) for make in site.makers]
+    kwargs = {name: make(arrays, built) for name, make in site.named_makers}
     if site.trusted:
-        _collect(site, site.output, site.function(*args, **kwargs), iter(arrays[site.n_inputs :]), ())
+        answer = site.function(*args, **kwargs)
+        if site.plain and answer.__class__ is np.ndarray:
+            target = arrays[-1]
+            if answer.shape == target.shape and answer.dtype == target.dtype:
+                target[...] = answer
+                return
+        _collect(site, site.output, answer, iter(arrays[site.n_inputs :]), ())
         return
     try:
         answer = site.function(*args, **kwargs)
@@ -207,22 +231,32 @@ def perform(site: CallSite, arrays: Sequence[Array]) -> None:
         )
 
 
-def _argument(item: Input, arrays: Sequence[Array], built: list[tuple[Any, Any]]) -> Any:
+def _maker(item: Input) -> Maker:
     match item:
         case ArrayInput(index):
-            return arrays[index]
-        case ScalarInput(index, weak):
-            return arrays[index].item() if weak else arrays[index][()]
+            return lambda arrays, _: arrays[index]
+        case ScalarInput(index, True):
+            return lambda arrays, _: arrays[index].item()
+        case ScalarInput(index, False):
+            return lambda arrays, _: arrays[index][()]
         case ObjectInput(index):
-            return ctypes.cast(int(arrays[index][()]), ctypes.py_object).value
+            return lambda arrays, _: ctypes.cast(int(arrays[index][()]), ctypes.py_object).value
         case Fixed(value):
-            return value
+            return lambda _arrays, _: value
         case Built(items, rebuild):
-            made = rebuild([_argument(part, arrays, built) for part in items])
-            state = made if isinstance(made, list | dict | set) else getattr(made, "__dict__", None)
-            if state is not None:
-                built.append((state, state.copy()))
-            return made
+            return _container(tuple(map(_maker, items)), rebuild)
+    raise TypeError(f"no argument is made of {item!r}")
+
+
+def _container(makers: tuple[Maker, ...], rebuild: Callable[[Sequence[Any]], Any]) -> Maker:
+    def make(arrays: Sequence[Array], built: list[tuple[Any, Any]]) -> Any:
+        made = rebuild([part(arrays, built) for part in makers])
+        state = made if isinstance(made, list | dict | set) else getattr(made, "__dict__", None)
+        if state is not None:
+            built.append((state, state.copy()))
+        return made
+
+    return make
 
 
 def _check_containers(site: CallSite, built: list[tuple[Any, Any]]) -> None:
