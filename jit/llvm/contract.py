@@ -30,6 +30,7 @@ from pydsl.jit.llvm.storage import Storage
 from pydsl.jit.llvm.text import suffix
 from pydsl.jit.llvm.tiling import KDim, Tiling, plan
 from pydsl.loops.ir import Buffer, Contract, For, LoopKind, Space, Stmt, Var
+from pydsl.loops.schedule.dependences import touches_again
 
 _STACK_BYTES = 1 << 14
 
@@ -432,6 +433,8 @@ class _Kernel:
     def _columns_epilogue(self, row: str) -> None:
         frame, text = self.frame, self.text
         group, properties = access_group(frame)
+        if touches_again(self.stmt.epilogue, (self.stmt.n[0],)):
+            properties = []
         frame.groups.append(group)
 
         def body(counter: str) -> None:

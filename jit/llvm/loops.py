@@ -1,7 +1,8 @@
 """Loops: their shape in LLVM IR, and the metadata that tells LLVM what is known about them.
 
 A counted loop is emitted rotated (guard, body, test at the end) with the only `nsw` of the whole emitter on its own
-counter. Loops whose iterations are independent carry access groups; the loop vectoriser then needs no run-time checks.
+counter. Loops whose iterations are independent (and do not meet what they wrote themselves) carry
+access groups; the loop vectoriser then needs no run-time checks.
 Vectorisation is never forced by metadata: that would let LLVM reorder float sums that nobody declared reorderable, and
 print a warning where it cannot be done.
 """
@@ -15,6 +16,7 @@ from pydsl.ir.affine import Affine
 from pydsl.jit.llvm.frame import Frame
 from pydsl.jit.llvm.scalars import single
 from pydsl.loops.ir import Apply, Buffer, For, If, LoopKind, Stmt, Store, Var, While
+from pydsl.loops.schedule.dependences import touches_again
 from pydsl.loops.walk import expressions, subexpressions
 
 EmitBody: TypeAlias = Callable[[Frame, Sequence[Stmt]], None]
@@ -28,7 +30,8 @@ def emit_for(frame: Frame, loop: For, emit_body: EmitBody) -> None:
     text = frame.text
     was_vector = text.vector
     text.vector = was_vector or loop.kind is LoopKind.VECTOR or loop.independent
-    if loop.independent:
+    declared = loop.independent and not touches_again([loop], (loop.var,))
+    if declared:
         group, independence = access_group(frame)
         frame.groups.append(group)
         properties += independence
@@ -38,7 +41,7 @@ def emit_for(frame: Frame, loop: For, emit_body: EmitBody) -> None:
         emit_body(frame, loop.body)
 
     counted_loop(frame, start, stop, body, properties, nonnegative=_nonnegative(loop.start))
-    if loop.independent:
+    if declared:
         frame.groups.pop()
     text.vector = was_vector
 

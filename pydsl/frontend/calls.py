@@ -30,12 +30,19 @@ from pydsl.frontend.values import (
     Operand,
     Partial,
     UfuncMethod,
+    Vectorized,
     is_dynamic,
 )
 from pydsl.ir.core import Value
+from pydsl.library.functions.applied import vectorized
 
 Args = Sequence[Operand]
 Kwargs = Mapping[str, Operand]
+
+ON_ARRAYS = "the call of `{}` on arrays or values known at run time only"
+WITH_EFFECTS = "the call of `{}`, which is not known to be free of side effects"
+WAY_OUT = "pydsl.callback(f, result=...), which calls any Python function; or call it outside"
+"""What is said of functions that have no handler, and what to write instead."""
 
 
 def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any) -> Operand:
@@ -52,6 +59,8 @@ def call(ev: Evaluator, function: Operand, args: Args, kwargs: Kwargs, site: Any
         return _ufunc_method(ev, function, args, kwargs)
     if isinstance(function, Value):
         raise NumpyError(TypeError, f"'{type_name(function)}' object is not callable")
+    if isinstance(function, Vectorized):
+        return call(ev, Partial(vectorized, function.options, {}), (tuple(args), dict(kwargs)), {}, site)
     if isinstance(function, Partial):
         return call(ev, function.function, (*function.args, *args), {**function.kwargs, **kwargs}, site)
     if isinstance(function, functools.partial):
@@ -73,6 +82,9 @@ def _call_object(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, site:
     dynamic = any(map(is_dynamic, args)) or any(map(is_dynamic, kwargs.values()))
     if handler is not None and (dynamic or numpy_api.creates_array(function)):
         return _handled(ev, handler, _name(function), args, kwargs)
+    if isinstance(function, np.vectorize):
+        call_it = Partial(vectorized, _vectorize_options(function), {})
+        return call(ev, call_it, (tuple(args), dict(kwargs)), {}, site)
     if isinstance(function, types.FunctionType) and not _is_numpy(function):
         return call_function(ev, function, args, kwargs, site)
     if isinstance(function, types.MethodType) and _is_named_tuple(function.__self__):
@@ -192,13 +204,13 @@ def _static_call(ev: Evaluator, function: Any, args: Args, kwargs: Kwargs, dynam
     name = _name(function)
     if dynamic:
         raise Unsupported(
-            f"the call of `{name}` on arrays or values known at run time only",
-            "pydsl.callback(f, result=...), which calls any Python function; or call it outside",
+            ON_ARRAYS.format(name),
+            WAY_OUT,
         )
     if not is_pure(function):
         raise Unsupported(
-            f"the call of `{name}`, which is not known to be free of side effects",
-            "pydsl.callback(f, result=...), which calls any Python function; or call it outside",
+            WITH_EFFECTS.format(name),
+            WAY_OUT,
         )
     return _fresh(ev, ev.python(function, *args, **kwargs))
 
@@ -300,15 +312,32 @@ def _construct(ev: Evaluator, cls: type, args: Args, kwargs: Kwargs, dynamic: bo
         return ev.own(ev.python(cls, *args, **kwargs))
     if _is_named_tuple(cls):
         return ev.python(cls, *args, **kwargs)
+    if cls is np.vectorize:
+        return _vectorize(*args, **kwargs)
     if issubclass(cls, np.generic):
         if dynamic and len(args) == 1 and not kwargs:
             return _numpy_scalar(ev, cls, args[0])
         return _static_call(ev, cls, args, kwargs, dynamic)
     if not dynamic and (cls.__module__ in ("builtins", "numpy", "collections", "functools") or is_pure(cls)):
         return _fresh(ev, ev.python(cls, *args, **kwargs))
-    if cls is np.vectorize:
-        raise Unsupported("np.vectorize", "the function of whole arrays, or a loop over the elements")
     raise Unsupported(f"making an object of class {cls.__name__}", "a tuple, a named tuple or a dataclass")
+
+
+def _vectorize_options(function: Any) -> tuple[Operand, ...]:
+    """What a finished `np.vectorize` object was made with."""
+    return (function.pyfunc, function.otypes, bool(function.excluded), function.signature)
+
+
+def _vectorize(
+    pyfunc: Operand,
+    otypes: Any = None,
+    doc: Any = None,
+    excluded: Any = None,
+    cache: bool = False,
+    signature: Any = None,
+) -> Operand:
+    """`np.vectorize(f)`, made by the traced code: what its calls will need."""
+    return Vectorized((pyfunc, otypes, bool(excluded), signature))
 
 
 def _numpy_scalar(ev: Evaluator, cls: type[np.generic], value: Operand) -> Operand:

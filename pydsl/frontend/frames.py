@@ -72,6 +72,7 @@ class Frame:
     path: the chain of calls and unrolled turns that led here.
     main: whether it is the traced function itself, whose `return` is the function's.
     unchecked: whether it indexes within [0, n) by itself (the self-hosted library).
+    place: of a library function: the user's line that called it, which stands for all of its own.
     local_names: the names that cannot come from outside (comprehensions have frames of their own).
     """
 
@@ -85,6 +86,9 @@ class Frame:
     loops: list[Loop] = field(default_factory=list)
     local_names: frozenset[str] = frozenset()
     unchecked: bool = False
+    place: SourceLocation | None = None
 
     def locate(self, node: Any) -> SourceLocation:
+        if self.place is not None:
+            return self.place
         return self.source.text.locate(node, self.source.name)

@@ -15,7 +15,7 @@ from pydsl.frontend.request import Reads
 from pydsl.frontend.scopes import FunctionScope
 from pydsl.frontend.source import SourceFunction, load
 from pydsl.frontend.values import Dead, LocalFunction, Operand
-from pydsl.library import is_unchecked
+from pydsl.library import is_library, is_unchecked
 
 MAX_DEPTH = 64
 
@@ -43,7 +43,13 @@ def call_local(
     names = bind_arguments(node.args, function.name, args, kwargs, function.defaults, function.kw_defaults)
     _own_extra(ev, node.args, names)
     frame = Frame(
-        source, Namespace(names), home.globals, home.cells, lexical=home, local_names=scope.local_names
+        source,
+        Namespace(names),
+        home.globals,
+        home.cells,
+        lexical=home,
+        local_names=scope.local_names,
+        place=home.place,
     )
     return _run(ev, frame, node, site)
 
@@ -77,6 +83,8 @@ def call_function(
             failure.related = (("it is defined here", diagnostic.location),)
         raise failure from None
     frame = make_frame(ev.reads, function, source)
+    if is_library(function):
+        frame.place = ev.frame.place or ev.builder.loc
     node = source.node
     defaults = tuple(ev.adopt(default) for default in function.__defaults__ or ())
     kw_defaults = {name: ev.adopt(default) for name, default in (function.__kwdefaults__ or {}).items()}

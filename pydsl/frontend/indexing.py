@@ -14,6 +14,7 @@ from pydsl.frontend.index_plan import Advanced, IndexPlan, plan_index
 from pydsl.frontend.operators import result, type_name
 from pydsl.frontend.values import Lazy, Operand, is_number, is_tensor
 from pydsl.ir.core import Value
+from pydsl.library.functions.joins import joined_row
 
 
 def get_item(ev: Evaluator, base: Operand, index: Operand) -> Operand:
@@ -44,6 +45,13 @@ def static_key(ev: Evaluator, key: Operand) -> Any:
 
 
 def _container_item(ev: Evaluator, base: Operand, index: Operand) -> Operand:
+    if base is np.r_ or base is np.c_:
+        items = index if isinstance(index, tuple) else (index,)
+        return ev.builder.call_library(joined_row, items, base is np.r_)
+    if base is np.mgrid or base is np.ogrid:
+        for item in index if isinstance(index, tuple) else (index,):
+            for part in (item.start, item.stop, item.step) if isinstance(item, slice) else (item,):
+                ev.static(part, "the bounds of a grid")
     what = "the index into a Python sequence"
     if isinstance(index, Value) and not isinstance(base, dict):
         needed = NeedStatic(index, f"{what} must be known at compile time")

@@ -53,6 +53,9 @@ def _zero_message(op: str, a: Any, b: Any) -> str:
     return ""
 
 
+_LARGEST = np.uint64(2**63 - 1)
+
+
 class Scalars(IndexMath):
     """Python scalar arithmetic."""
 
@@ -248,6 +251,9 @@ class Scalars(IndexMath):
                 return self._truncated(value)
             if value.type == INDEX:
                 return value
+            if source == np.dtype(np.uint64):
+                fits = self.scalar_op("less_equal", (value, self.constant(_LARGEST, value.scalar)), BOOL)
+                self.check(fits, OverflowError, "an integer above 2**63 - 1 does not fit into 64 bits")
             return self.scalar_from_affine(self.as_affine(value))
         return self.convert_scalar(value, _PYTHON_TYPES[kind])
 

@@ -97,6 +97,13 @@ class Partial:
 
 
 @dataclass(frozen=True, eq=False)
+class Vectorized:
+    """`np.vectorize(function)` of a function of the traced code, with its options."""
+
+    options: tuple[Operand, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class UfuncMethod:
     """`np.add.reduce` and the like."""
 
@@ -247,8 +254,8 @@ def is_tensor(value: Operand) -> bool:
 
 
 _FRONT_END = (
-    Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Partial, Text, ExceptionValue, Lazy, Grown, GrownMethod,
-    ListState, Opaque,
+    Value, Poison, MaybeUnbound, LocalFunction, BoundMethod, Partial, Vectorized, Text, ExceptionValue, Lazy, Grown,
+    GrownMethod, ListState, Opaque,
 )  # fmt: skip
 
 

@@ -375,7 +375,7 @@ def save_file(x):
 
 @wrong(X)
 def vectorize(x):
-    f = np.vectorize(lambda v: v * 2)
+    f = np.vectorize(lambda v: v * 2, signature="()->()")
     return f(x)
 
 

@@ -94,6 +94,8 @@ class _Instrument(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "abs":
             node.func = _name("_abs")
+        if isinstance(node.func, ast.Name) and node.func.id == "int":
+            return ast.Call(_name("_integer"), [node], [])
         if not isinstance(node.func, ast.Attribute):
             return node
         head = [node.func.value, ast.Constant(node.func.attr)]
@@ -131,6 +133,8 @@ class _Instrument(ast.NodeTransformer):
         self.generic_visit(node)
         kind = ast.Constant(type(node.op).__name__)
         node.value = ast.Call(_name("_augmenting"), [kind, target, node.value], [])
+        if isinstance(target, ast.Subscript):
+            node.value = self._storing(target, node.value)
         if isinstance(node.target, ast.Name):
             check = ast.Expr(ast.Call(_name("_integer"), [_name(node.target.id)], []))
             return [node, check]

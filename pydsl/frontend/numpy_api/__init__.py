@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from pydsl.frontend.numpy_api import (
     attributes,
+    blocks,
     builtin_functions,
+    composed,
     creation,
     decompositions,
     fft,
@@ -36,17 +38,21 @@ from pydsl.frontend.numpy_api.registry import (
     creates_array,
     handles,
     has_attribute,
+    is_attribute,
     known_callables,
     lookup,
     method,
+    method_handler,
 )
 
 __all__ = [
     "alias",
     "attribute",
     "attributes",
+    "blocks",
     "builtin_functions",
     "canonical",
+    "composed",
     "creates_array",
     "creation",
     "decompositions",
@@ -54,6 +60,7 @@ __all__ = [
     "handles",
     "has_attribute",
     "indexing",
+    "is_attribute",
     "joining",
     "known_callables",
     "linalg",
@@ -61,6 +68,7 @@ __all__ = [
     "manipulation",
     "math_functions",
     "method",
+    "method_handler",
     "methods",
     "norms",
     "padding",

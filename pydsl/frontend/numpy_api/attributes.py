@@ -56,6 +56,12 @@ def strides(b: Builder, a: Value) -> tuple[Operand, ...]:
     return tuple([b.scalar_from_affine(s) for s in a.tensor.strides]) if a.is_tensor else ()
 
 
+@handles(np.isfortran)
+def isfortran(b: Builder, a: Value) -> bool:
+    """``np.isfortran``: in Fortran order and not in C order."""
+    return b.is_f_contiguous(a) and not b.is_contiguous(a)
+
+
 @array_attribute("T")
 def transposed(b: Builder, a: Value) -> Value:
     """The axes reversed."""

@@ -213,7 +213,7 @@ def select(b: Builder, condlist: Any, choicelist: Any, default: Operand = 0) -> 
     *choices, result = [b.for_loop(value, dtype) for value in values]
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         result = b.select(condition, choice, result)
-    return result
+    return result if b.is_contiguous(result) else b.copy(result)
 
 
 def _listed(b: Builder, values: Any) -> Any:

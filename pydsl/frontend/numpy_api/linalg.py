@@ -161,10 +161,12 @@ def _moved(b: Builder, value: Value, axis: int, to: int = -1) -> Value:
 
 
 @handles(np.kron)
-def kron(b: Builder, a: Operand, other: Operand) -> Value:
+def kron(b: Builder, a: Operand, other: Operand) -> Operand:
     """``np.kron``: a broadcast product, reshaped."""
     x, y = b.reducible(a), b.reducible(other)
     rank = max(x.tensor.rank, y.tensor.rank)
+    if not rank:
+        return b.ufunc(np.multiply, (x, y))
     x, y = (
         b.expand_dims(v, tuple(range(rank - v.tensor.rank))) if v.tensor.rank < rank else v for v in (x, y)
     )
@@ -326,7 +328,7 @@ def vander(b: Builder, x: Operand, N: Operand = None, increasing: bool = False) 
     columns = b.as_affine(N) if N is not None else length
     if not columns.is_const:
         raise Unsupported("np.vander with a number of columns that is not known at compile time")
-    dtype = dtypes.result_type(value.tensor.dtype, int)
+    dtype = dtypes.result_type(value.tensor.dtype, dtypes.INT64)
     result = b.allocate((length, columns), dtype)
     turned = b.transpose(result if increasing else b.flip(result, 1))
     for k in range(columns.const):

@@ -278,6 +278,7 @@ def part(b: Builder, value: Operand, imaginary: bool) -> Operand:
         return b.complex_part(operand, imaginary)
     if not imaginary:
         return operand
-    zeros = b.allocate(operand.tensor.shape, operand.tensor.dtype)
+    shape = operand.tensor.shape
+    zeros = b.allocate(shape, operand.tensor.dtype, b.named_order("K", shape, operand))
     b.store(zeros, 0)
     return b.mark_read_only(zeros, zeros)

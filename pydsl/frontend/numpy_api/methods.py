@@ -10,11 +10,13 @@ from pydsl.frontend import broadcasting as rules
 from pydsl.frontend import dtypes
 from pydsl.frontend.builder import Builder, Operand
 from pydsl.frontend.failures import NumpyError, Unsupported
+from pydsl.frontend.numpy_api.indexing import compress, put
 from pydsl.frontend.numpy_api.registry import array_method
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.ir.ops.memory import VIEW
 from pydsl.ir.types import BOOL, FLOAT, INDEX, ScalarType, TensorType
+from pydsl.library.functions import joins
 
 _WEAK: dict[str, ScalarType] = {"b": BOOL, "i": INDEX, "u": INDEX, "f": FLOAT}
 
@@ -138,6 +140,26 @@ def tolist(b: Builder, a: Value) -> Operand:
 _SMALL = 64
 
 
+@array_method("choose")
+def choose_method(b: Builder, a: Value, choices: Any, out: Operand = None, mode: str = "raise") -> Operand:
+    """``ndarray.choose``."""
+    return b.call_library(joins.choose, a, choices, out, mode)
+
+
+@array_method("compress")
+def compress_method(
+    b: Builder, a: Value, condition: Operand, axis: Operand = None, out: Operand = None
+) -> Operand:
+    """``ndarray.compress``."""
+    return compress(b, condition, a, axis, out)
+
+
+@array_method("put")
+def put_method(b: Builder, a: Value, indices: Operand, values: Operand, mode: str = "raise") -> None:
+    """``ndarray.put``."""
+    put(b, a, indices, values, mode)
+
+
 def _refuse(name: str, hint: str) -> None:
     @array_method(name)
     def handler(b: Builder, a: Value, *args: Any, **kwargs: Any) -> Operand:
@@ -152,7 +174,5 @@ for _name, _hint in (
     ("setflags", "np.broadcast_to, or a copy"),
     ("byteswap", "native byte order"),
     ("resize", "np.concatenate or np.pad"),
-    ("choose", "np.select or np.where"),
-    ("compress", "a[mask]"),
 ):
     _refuse(_name, _hint)

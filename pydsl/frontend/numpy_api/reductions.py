@@ -14,6 +14,7 @@ from pydsl.frontend.numpy_api.registry import array_method, handles
 from pydsl.frontend.reductions import UFUNC_KINDS
 from pydsl.ir.core import Value
 from pydsl.library import scans
+from pydsl.library.functions import differences, masked
 
 
 def _static(flag: Operand, name: str) -> bool:
@@ -142,7 +143,8 @@ def mean(
     where: Operand = True,
 ) -> Operand:
     """``np.mean``."""
-    _no_where(where, "mean")
+    if where is not True:
+        return b.call_library(masked.mean_where, b.reducible(a), axis, dtype, out, keepdims, where)
     return b.mean(a, axis, dtype, out, _static(keepdims, "keepdims"))
 
 
@@ -160,8 +162,10 @@ def var(
     correction: Operand = None,
 ) -> Operand:
     """``np.var``."""
-    _no_where(where, "var")
     freedom = ddof if correction is None else correction
+    if where is not True:
+        value = b.reducible(a)
+        return b.call_library(masked.var_where, value, axis, dtype, out, freedom, keepdims, where)
     return b.variance(a, axis, dtype, out, freedom, _static(keepdims, "keepdims"))
 
 
@@ -179,14 +183,11 @@ def std(
     correction: Operand = None,
 ) -> Operand:
     """``np.std``."""
-    _no_where(where, "std")
     freedom = ddof if correction is None else correction
-    return b.variance(a, axis, dtype, out, freedom, _static(keepdims, "keepdims"), root=True)
-
-
-def _no_where(where: Operand, name: str) -> None:
     if where is not True:
-        raise Unsupported(f"np.{name} with where=", "np.sum of np.where, divided by the count")
+        value = b.reducible(a)
+        return b.call_library(masked.std_where, value, axis, dtype, out, freedom, keepdims, where)
+    return b.variance(a, axis, dtype, out, freedom, _static(keepdims, "keepdims"), root=True)
 
 
 @handles(np.ptp)
@@ -212,9 +213,10 @@ def average(
     keepdims: Operand = False,
 ) -> Operand:
     """``np.average``."""
-    if returned:
-        raise Unsupported("np.average with returned=True", "the sum of the weights")
     value = b.reducible(a)
+    if returned:
+        mean = average(b, value, axis, weights, keepdims=keepdims)
+        return b.call_library(differences.with_weights, value, mean, axis, weights)
     keep = _static(keepdims, "keepdims")
     if axis is not None:
         b.normalize_axes(axis, value.tensor.rank, "axis")

@@ -113,6 +113,16 @@ def attribute(builder: Builder, value: Value, name: str) -> Any:
     return getter(builder, value)
 
 
+def method_handler(name: str) -> Handler | None:
+    """The handler of a method of arrays, by name."""
+    return _METHODS.get(name)
+
+
+def is_attribute(name: str) -> bool:
+    """Whether arrays have an attribute of this name."""
+    return name in _ATTRIBUTES
+
+
 def has_attribute(value: Value, name: str) -> bool:
     """Whether :func:`attribute` knows the name."""
     return _has(value, name) and name in _ATTRIBUTES

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pydsl.frontend import broadcasting as rules
 from pydsl.frontend.builder import Builder, Operand
-from pydsl.frontend.failures import Unsupported
 from pydsl.frontend.numpy_api.joining import concatenate
 from pydsl.frontend.numpy_api.registry import handles
 from pydsl.frontend.numpy_api.sorting import isin, sort, unique
 from pydsl.ir.core import Value
+from pydsl.library.functions import sets
 
 
 @handles(np.union1d)
@@ -23,10 +25,10 @@ def union1d(b: Builder, ar1: Operand, ar2: Operand) -> Value:
 @handles(np.intersect1d)
 def intersect1d(
     b: Builder, ar1: Operand, ar2: Operand, assume_unique: bool = False, return_indices: bool = False
-) -> Value:
+) -> Any:
     """``np.intersect1d``: what stands twice in the sorted sequence of both."""
     if return_indices:
-        raise Unsupported("np.intersect1d with return_indices=True")
+        return b.call_library(sets.intersection_with_places, ar1, ar2, assume_unique)
     sides = [b.ravel(b.reducible(side)) if assume_unique else unique(b, side) for side in (ar1, ar2)]
     both = sort(b, concatenate(b, sides, 0))
     rest = b.max_index(both.tensor.shape[0] - 1, rules.ZERO)

@@ -17,6 +17,7 @@ from pydsl.frontend.numpy_api.ufuncs import diff
 from pydsl.ir.affine import Affine
 from pydsl.ir.core import Value
 from pydsl.library import statistics
+from pydsl.library.functions import differences, quantiles
 
 
 @handles(np.histogram)
@@ -30,7 +31,7 @@ def histogram(
 ) -> tuple[Value, Value]:
     """``np.histogram``: counts by number of bins, or between given edges."""
     if density or weights is not None:
-        raise Unsupported("np.histogram with density or weights", "divide the counts")
+        return b.call_library(quantiles.weighted_histogram, a, bins, range, density, weights)
     value = b.ravel(b.reducible(a))
     if isinstance(bins, str):
         raise Unsupported("np.histogram with a rule for the number of bins", "a number")
@@ -92,7 +93,7 @@ def interp(
 ) -> Operand:
     """``np.interp``: linear between increasing points."""
     if period is not None:
-        raise Unsupported("np.interp with period=")
+        return b.call_library(quantiles.periodic_interp, x, xp, fp, period)
     points, heights = (b.cast(b.reducible(v), dtypes.FLOAT64) for v in (xp, fp))
     if points.tensor.rank != 1 or heights.tensor.rank != 1:
         raise NumpyError(ValueError, "object too deep for desired array")
@@ -124,8 +125,12 @@ def quantile(
     keepdims: bool = False,
 ) -> Operand:
     """``np.quantile`` by linear interpolation, of one number or a list of numbers ``q``."""
-    if method != "linear" or out is not None or keepdims or isinstance(axis, (tuple, list)):
-        raise Unsupported("np.quantile with method, out, keepdims or several axes")
+    if b.reducible(a).tensor.dtype.kind == "b":
+        raise NumpyError(TypeError, differences.NO_BOOL)
+    if method != "linear":
+        raise Unsupported(f"np.quantile with method={method!r}", "the method 'linear'")
+    if out is not None or keepdims or isinstance(axis, (tuple, list)):
+        return b.call_library(quantiles.shaped_quantile, b.reducible(a), q, axis, out, keepdims)
     for fraction in q if isinstance(q, (list, tuple)) else (q,):
         if isinstance(fraction, Value):
             raise NeedStatic(fraction, "a fraction must be known at compile time")
@@ -216,12 +221,18 @@ def ravel_multi_index(
     b: Builder, multi_index: Operand, dims: Operand, mode: str = "raise", order: str = "C"
 ) -> Operand:
     """``np.ravel_multi_index`` of indices that are in bounds."""
-    if mode != "raise" or order != "C":
-        raise Unsupported("np.ravel_multi_index with mode or order")
-    shape = b.as_shape(dims)
+    multi_index, shape = tuple(multi_index), b.as_shape(dims)
+    modes = (mode,) * len(shape) if isinstance(mode, str) else tuple(mode)
+    if order == "F":
+        multi_index, shape, modes = multi_index[::-1], shape[::-1], modes[::-1]
     total: Operand = None
-    for index, dim in zip(multi_index, shape, strict=True):
+    for index, dim, how in zip(multi_index, shape, modes, strict=True):
         length = b.scalar_from_affine(dim)
+        if how == "wrap":
+            index = b.binary("mod", b.as_operand(index), length)
+        elif how == "clip":
+            low = b.ufunc(np.maximum, (index, 0))
+            index = b.ufunc(np.minimum, (low, b.scalar_from_affine(dim - 1)))
         for op, bound in (("ge", 0), ("lt", length)):
             inside = b.reduce("all", b.binary(op, index, bound))
             b.check(inside, ValueError, "invalid entry in coordinates array")

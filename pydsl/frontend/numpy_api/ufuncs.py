@@ -15,6 +15,7 @@ from pydsl.frontend.numpy_api.manipulation import part
 from pydsl.frontend.numpy_api.registry import Handler, array_method, handles
 from pydsl.ir.core import Value
 from pydsl.ir.ops.elementwise import UFUNCS
+from pydsl.library.functions import differences, numbers
 
 _CLIP: np.ufunc = np._core.umath.clip  # type: ignore[attr-defined]
 _WITHOUT_RECORD = (np.degrees, np.radians, np.divmod, np.modf, np.matmul)
@@ -33,15 +34,24 @@ def ufunc_handler(ufunc: np.ufunc) -> Handler:
         order: str = "K",
         subok: bool = True,
     ) -> Any:
-        if order != "K":
-            raise Unsupported(f"np.{ufunc.__name__} with order={order!r}")
         if len(args) > ufunc.nin:
             out = args[ufunc.nin :] if out is None else out
-        return b.ufunc(ufunc, args[: ufunc.nin], out=out, where=where, dtype=dtype, casting=casting)
+        result = b.ufunc(ufunc, args[: ufunc.nin], out=out, where=where, dtype=dtype, casting=casting)
+        return result if order == "K" or out is not None else _laid_out(b, result, order, args[: ufunc.nin])
 
     handler.__name__ = ufunc.__name__
     handler.__doc__ = f"``np.{ufunc.__name__}``."
     return handler
+
+
+def _laid_out(b: Builder, result: Operand, order: str, operands: tuple[Operand, ...]) -> Operand:
+    """A result in the order that was asked for."""
+    if not (isinstance(result, Value) and result.is_tensor):
+        return result
+    if order == "A":
+        tensors = [v for v in operands if isinstance(v, Value) and v.is_tensor]
+        order = "F" if all(b.is_f_contiguous(v) and not b.is_contiguous(v) for v in tensors) else "C"
+    return result if b.has_order(result, order) else b.copy(result, order)
 
 
 def _register_all() -> None:
@@ -155,9 +165,15 @@ def round_(b: Builder, a: Operand, decimals: Operand = 0, out: Operand = None) -
     if isinstance(decimals, Value):
         raise NeedStatic(decimals, "a number of decimals must be known at compile time")
     places = int(decimals)
+    if kind == "b" and places:
+        name = "multiply" if places > 0 else "divide"
+        message = f"Cannot cast ufunc '{name}' output from dtype('float64') to dtype('bool')"
+        message += " with casting rule 'same_kind'"
+        raise NumpyError(TypeError, message)
     if kind in "biu":
         if places < 0:
-            raise Unsupported("np.round of integers to negative decimals")
+            rounded = b.call_library(numbers.round_integers, b.reducible(value), places)
+            return rounded if out is None else b.write_out(out, rounded)
         if kind == "b" and out is None:  # NumPy gives float16
             return b.astype(value, np.float16)
         return b.ufunc(np.positive, (value,), out=out)
@@ -264,7 +280,7 @@ def nan_to_num(
     value = b.as_operand(x)
     dtype = dtypes.dtype_of(value)
     if dtype.kind == "c":
-        raise Unsupported("np.nan_to_num of complex arrays", "the real and imaginary parts")
+        return b.call_library(numbers.complex_nan_to_num, value, copy, nan, posinf, neginf)
     if dtype.kind != "f":
         return b.astype(value, dtype) if copy else value
     limits = np.finfo(dtype)
@@ -286,7 +302,11 @@ def _cast_scalar(value: Operand, dtype: DType) -> Operand:
 @handles(np.angle)
 def angle(b: Builder, z: Operand, deg: bool = False) -> Operand:
     """``np.angle``."""
-    result = b.ufunc(np.arctan2, (part(b, z, True), part(b, z, False)))
+    value = b.as_operand(z)
+    sides = (
+        (part(b, value, True), part(b, value, False)) if dtypes.dtype_of(value).kind == "c" else (0, value)
+    )
+    result = b.ufunc(np.arctan2, sides)
     return b.ufunc(np.multiply, (result, 180 / np.pi)) if deg else result
 
 
@@ -302,8 +322,12 @@ def sinc(b: Builder, x: Operand) -> Operand:
 
 
 @handles(np.diff)
-def diff(b: Builder, a: Operand, n: int = 1, axis: int = -1) -> Operand:
+def diff(
+    b: Builder, a: Operand, n: int = 1, axis: int = -1, prepend: Operand = None, append: Operand = None
+) -> Operand:
     """``np.diff``."""
+    if prepend is not None or append is not None:
+        a = b.call_library(differences.extended, a, axis, prepend, append)
     value = b.reducible(a)
     if not value.tensor.rank:
         raise NumpyError(ValueError, "diff requires input that is at least one dimensional")

@@ -101,6 +101,20 @@ def independent(loop: For) -> bool:
     return not leaves(loop) and not carried_scalars(loop) and next(carried(loop), None) is None
 
 
+def touches_again(body: Sequence[Stmt], common: Sequence[Var]) -> bool:
+    """Whether an iteration of the loop over ``common`` may read or write what it has written before.
+
+    Of a loop whose accesses are declared independent LLVM's vectoriser takes this as excluded: it gathers loads with
+    gaps before stores that stand between them.
+    """
+    uses = Uses(body, repeated=True)
+    if not any(use.writes for accesses in uses.by_buffer.values() for use in accesses[:-1]):
+        return False
+    return bool(uses.opaque) or any(
+        pair.src.writes and pair.src is not pair.dst for pair in pairs(uses, common)
+    )
+
+
 def carried(loop: For) -> Iterator[Carried]:
     """The dependences between iterations of a loop that memory carries."""
     uses = Uses([loop])

@@ -81,11 +81,13 @@ def _name(symbol: object) -> str:
 class Uses:
     """All accesses below some statements that run one after the other, each place once for each way of access.
 
+    repeated: keep every access, also one that stands in the text again.
     opaque: what hinders knowing all accesses; empty where they are known.
     symbols: bounds of the variables that do not vary.
     """
 
-    def __init__(self, root: Sequence[Stmt]) -> None:
+    def __init__(self, root: Sequence[Stmt], *, repeated: bool = False) -> None:
+        self._repeated = repeated
         self.by_buffer: dict[Buffer, list[Use]] = defaultdict(list)
         self.opaque = ""
         self.symbols: dict[Any, Range] = {}
@@ -233,7 +235,7 @@ class Uses:
             else:
                 self._note(Affine.of(symbol))
         key = (buffer, offset, itemsize, writes, loops)
-        if key not in self._seen:
+        if self._repeated or key not in self._seen:
             self._seen.add(key)
             self.by_buffer[buffer].append(
                 Use(buffer, Access(offset, itemsize), writes, ranges, loops, self._order)

@@ -1,0 +1,1 @@
+"""Every supported NumPy function, every dtype, every layout, against NumPy."""
