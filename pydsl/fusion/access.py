@@ -35,11 +35,15 @@ class Access:
             return None
         variables = self.vars
         rest = self.address.without(variables)
-        for symbol in rest.symbols():
+        strides = [Affine.of(self.address.coeff(v)) for v in variables]
+        for symbol, coeff in rest.terms:
             if isinstance(symbol, Product) and symbol.factor in variables:
-                return None
-        strides = tuple(Affine.of(self.address.coeff(v)) for v in variables)
-        return Region(rest, self.extents, strides, self.itemsize)
+                if any(v in variables for v in symbol.stride.symbols()):
+                    return None
+                rest = rest - Affine.of(symbol) * coeff
+                axis = variables.index(symbol.factor)
+                strides[axis] = strides[axis] + symbol.stride * coeff
+        return Region(rest, self.extents, tuple(strides), self.itemsize)
 
 
 def written(statement: Statement) -> Access | None:
