@@ -14,7 +14,7 @@ from dataclasses import replace
 from pydsl import knobs
 from pydsl.errors import UnsupportedError
 from pydsl.frontend.source import load
-from pydsl.jit.contract import specialization
+from pydsl.jit.contract import dynamic_leaves, specialization
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cuda.emit import emit_program
 from pydsl.jit.cuda.program import CudaProgram
@@ -22,7 +22,7 @@ from pydsl.jit.cuda.refusals import refuse_unsupported
 from pydsl.jit.cuda.report import CudaCompilation
 from pydsl.jit.pipeline import Stages, bind, front, place_buffers
 from pydsl.jit.runtime.abi import IntGuard, Specialization
-from pydsl.jit.signature import CompileRequest
+from pydsl.jit.signature import ArrayLeaf, CompileRequest
 from pydsl.loops.gpu.plan import GpuPlan, schedule_gpu
 from pydsl.loops.passes.collapse import collapse
 from pydsl.loops.passes.dead_code import remove_unread
@@ -44,6 +44,9 @@ def compile_program(request: CompileRequest) -> CudaProgram:
     if request.options.schedule:
         place = load(request.function).location
         raise UnsupportedError.at(place, "a schedule for CUDA", 'no schedule, or target="cpu"')
+    if any(isinstance(leaf, ArrayLeaf) and not leaf.aligned for _, leaf in dynamic_leaves(request)):
+        place = load(request.function).location
+        raise UnsupportedError.at(place, "an array on CUDA whose elements are not aligned", "a copy of it")
     traced, function = front(request, stage)
     refuse_unsupported(function)
     lowered: Lowered = stage("lower", lambda: lower_function(function, threads=True))

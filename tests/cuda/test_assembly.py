@@ -98,3 +98,15 @@ def test_what_inspect_and_explain_show() -> None:
     )
     assert "Launches" in str(report.explain())
     assert "block" in report.inspect("loops")
+
+
+def test_arrays_that_are_not_aligned_are_refused() -> None:
+    """A device would stop at the first access."""
+
+    @jit
+    def f(x):  # type: ignore[no-untyped-def]
+        return x + 1
+
+    odd = np.zeros(41, np.uint8)[1:].view(np.float32)
+    with pytest.raises(UnsupportedError, match="not aligned"):
+        program(f, odd)
