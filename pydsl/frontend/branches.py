@@ -158,11 +158,20 @@ def _slot(
 ) -> Slot:
     places = [way.names.places.get(name) for way in alive]
     shown = "this expression" if name == _VALUE else name
+    if any(value is not values[0] for value in values):
+        values = [_grown(ev, value, alive) for value in values]
     slot: Slot = Fixed(values[0])
     widener = Widener(ev.builder)
     for value, place in zip(values[1:], places[1:], strict=True):
         slot = widener.widen(slot, value, Variable(shown, places[0], place, condition))
     return expose(slot, since)
+
+
+def _grown(ev: Evaluator, value: Operand, alive: Sequence[Way]) -> Operand:
+    """The value, as a list that grows where some way makes it one."""
+    for way in alive:
+        value = ev.as_grown(value, way.names)
+    return value
 
 
 def _emit(

@@ -21,7 +21,7 @@ import numpy as np
 from pydsl.errors import Diagnostic, SourceLocation
 from pydsl.frontend.builder import Builder
 from pydsl.frontend.failures import FrontendFailure, NeedStatic, NumpyError, Unsupported
-from pydsl.frontend.frames import Frame, Loop
+from pydsl.frontend.frames import Frame, Loop, Namespace
 from pydsl.frontend.origins import roots
 from pydsl.frontend.request import Reads, TraceOptions
 from pydsl.frontend.scopes import assigned
@@ -401,6 +401,20 @@ class Evaluator:
         if found is None:
             found = self._grown[id(owner)] = Grown(owner)
         return found
+
+    def as_grown(self, value: Operand, names: Namespace) -> Operand:
+        """The value, with what stands for them in place of the lists whose state these variables hold: such a list is
+        more than its items at compile time, so that it must not be joined with another one."""
+        if type(value) is list and list_variable(value) in names.values:
+            return self.grown(value)
+        if not isinstance(value, (list, tuple, dict)) or not self._grown:
+            return value
+        parts = decompose(value)
+        if parts is None:
+            return value
+        items = [self.as_grown(item, names) for item in parts.items]
+        changed = any(new is not old for new, old in zip(items, parts.items, strict=True))
+        return parts.rebuild(items) if changed else value
 
     def grows(self, owner: list[Operand]) -> bool:
         """Whether a change of the list takes place at run time: in a loop or branch that the compiler does not decide.

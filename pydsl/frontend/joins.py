@@ -151,7 +151,9 @@ def _remedy(a: Operand, b: Operand) -> str:
     if all(callable(value) or isinstance(value, LocalFunction) for value in kinds):
         return "the calls in the branches: `if c: y = f(x)`, `else: y = g(x)`"
     if any(isinstance(value, (list, Grown, ListState)) for value in kinds):
-        return "`items.append(...)` on one list, or an array of the full size and a counter"
+        return (
+            "one list: `items.append(x)`, `items.clear()`, `items.extend(others)`; or an array and a counter"
+        )
     if all(is_tensor(value) for value in kinds):
         return "arrays of one rank and dtype on both ways (`reshape`, `astype`), or two variables"
     return "values of one kind on both ways, or two variables"

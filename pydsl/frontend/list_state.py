@@ -91,6 +91,12 @@ def merge(builder: Builder, a: Leaf, b: Leaf) -> Leaf:
     if a.type is None or b.type is None:
         return Leaf(None, dtypes.result_type(a.dtype, b.dtype), a.shape)
     type_ = a.type if a.type == b.type else builder.common_scalar_type(Value(a.type), Value(b.type))
+    strong = [t.dtype for t in (a.type, b.type) if not t.weak]
+    if any(dtype != dtypes.result_type(a.dtype, b.dtype) for dtype in strong):
+        raise Unsupported(
+            f"a list that grows at run time, with items of several kinds ({_name(a)} and {_name(b)})",
+            "items of one type: `.append(np.float32(x))`, `.append(float(x))`",
+        )
     return Leaf(type_, type_.dtype, ())
 
 

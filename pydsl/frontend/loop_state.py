@@ -121,6 +121,11 @@ class Carried:
             first = self.before.places.get(name)
             for edge in edges:
                 value = edge.names.values.get(name, UNBOUND)
+                if isinstance(slot, Fixed) and slot.value is value:
+                    continue
+                if isinstance(slot, Fixed):
+                    slot = Fixed(self.ev.as_grown(slot.value, edge.names))
+                value = self.ev.as_grown(value, edge.names)
                 wider = widener.widen(
                     slot, value, Variable(name, first, edge.names.places.get(name), self.turns)
                 )

@@ -323,6 +323,44 @@ def list_plus_list(x):
     return out
 
 
+@wrong(X)
+def list_rebound(x):
+    out = []
+    for k in range(3):
+        for v in x:
+            if v > 2:
+                out.append(v)
+        if len(out) > 4:
+            out = []
+    return out
+
+
+@wrong(X)
+def lists_swapped(x):
+    current = [1.0]
+    n = 0
+    while n < x[3]:
+        following = []
+        for v in current:
+            following.append(v * 2)
+            if x[n] > 1:
+                following.append(v)
+        current = following
+        n += 1
+    return current
+
+
+@wrong(X.astype(np.float32))
+def float32_and_python_floats(x):
+    out = []
+    for v in x:
+        if v > 2:
+            out.append(v)
+        else:
+            out.append(0.0)
+    return np.array(out)
+
+
 @wrong([3, 1, 2])
 def sort_argument_list(items):
     items.sort()
