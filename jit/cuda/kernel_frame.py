@@ -13,6 +13,7 @@ from pydsl.jit.llvm.scalars import DType, Value, llvm_type, memory_type, part_dt
 from pydsl.jit.llvm.storage import Storage
 from pydsl.jit.llvm.text import FunctionText
 from pydsl.jit.llvm.unit import Unit
+from pydsl.loops.alias import roots
 from pydsl.loops.ir import Buffer, Space, Var
 
 _INTEGERS = {"i1", "i8", "i16", "i32"}
@@ -118,12 +119,12 @@ class KernelFrame(Frame):
 
 
 def device_alignment(buffer: Buffer, offset: Affine, dtype: DType) -> int:
-    """The known alignment of an access: arrays on the device are aligned to their elements."""
+    """The known alignment of an access: arrays on the device are aligned to their elements unless they say so."""
     own = 256 if buffer.space in (Space.ARENA, Space.HEAP, Space.RESULT) or buffer.fresh else 1
     if buffer.space in (Space.ARENA, Space.SHARED):
         own = 64 if buffer.space is Space.ARENA else 16
     if buffer.space in (Space.ARG, Space.GLOBAL, Space.POINTER) and not buffer.fresh:
-        own = part_dtype(buffer.dtype).itemsize
+        own = 1 if any(b.unaligned for b in (buffer, *roots(buffer))) else part_dtype(buffer.dtype).itemsize
     bits = max(own, alignment(buffer, Affine.of(0), dtype)) | offset.const | dtype.itemsize
     for _, coeff in offset.terms:
         bits |= coeff

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pydsl import knobs
 from pydsl.errors import UnsupportedError
 from pydsl.frontend.source import load
+from pydsl.ir.core import Function
 from pydsl.jit.contract import dynamic_leaves, specialization
 from pydsl.jit.cpu.passes import optimize
 from pydsl.jit.cuda.emit import emit_program
@@ -44,13 +45,11 @@ def compile_program(request: CompileRequest) -> CudaProgram:
     if request.options.schedule:
         place = load(request.function).location
         raise UnsupportedError.at(place, "a schedule for CUDA", 'no schedule, or target="cpu"')
-    if any(isinstance(leaf, ArrayLeaf) and not leaf.aligned for _, leaf in dynamic_leaves(request)):
-        place = load(request.function).location
-        raise UnsupportedError.at(place, "an array on CUDA whose elements are not aligned", "a copy of it")
     traced, function = front(request, stage)
     refuse_unsupported(function)
     lowered: Lowered = stage("lower", lambda: lower_function(function, threads=True))
     loops = lowered.function
+    _mark_unaligned(request, function, lowered)
     stage("simplify", simplify, lowered)
     stage("simplify", bind, loops)
     plan: GpuPlan = stage("schedule", schedule_gpu, loops)
@@ -73,6 +72,15 @@ def compile_program(request: CompileRequest) -> CudaProgram:
         report,
         bool(plan.without_library),
     )
+
+
+def _mark_unaligned(request: CompileRequest, function: Function, lowered: Lowered) -> None:
+    """Notes arguments whose elements a device cannot access as a whole."""
+    for value, (_, leaf) in zip(function.body.args, dynamic_leaves(request), strict=True):
+        if isinstance(leaf, ArrayLeaf) and not leaf.aligned and value.is_tensor:
+            buffer = lowered.buffers.get(value.tensor.storage)
+            if buffer is not None:
+                buffer.unaligned = True
 
 
 def simplify(lowered: Lowered) -> None:

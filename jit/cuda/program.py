@@ -5,8 +5,8 @@ The host part of a CUDA specialisation is emitted code `i64 @pydsl_kernel(ptr rt
 
 1. **Array slots hold device pointers.** So do the data slots of results: storages with `allocated_by` "entry" are
    allocated on the device before the code runs; "kernel" ones when it calls `rt[alloc]`, which then must allocate on
-   the device, too. Arrays of `Specialization.implicit` (globals) must be on the device, too. Elements are aligned:
-   kernels rely on it, and for arrays that are not nothing is compiled.
+   the device, too. Arrays of `Specialization.implicit` (globals) must be on the device, too. Elements are aligned
+   where the guard says so: kernels rely on it.
 2. **The context slot.** `slots[CudaProgram.context_slot]` holds the address of the context words, 64 bits each:
 
        word 0          CUstream of the call

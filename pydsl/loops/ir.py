@@ -122,6 +122,7 @@ class Buffer:
     readonly: never stored to.
     scratch: LOCAL: written before it is read in every iteration of the loops around its uses: it carries nothing.
     fresh: ARG: a result that the entry has allocated; the caller sees it only when the function returns.
+    unaligned: ARG: its elements may lie at any address.
     slot_bias: ARG and GLOBAL: the buffer starts this many bytes before the address in its slot.
     """
 
@@ -139,6 +140,7 @@ class Buffer:
     slot_bias: int = 0
     fresh: bool = False
     scratch: bool = False
+    unaligned: bool = False
     id: int = field(default_factory=_ids.__next__)
 
     def __repr__(self) -> str:

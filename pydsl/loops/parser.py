@@ -145,6 +145,7 @@ class _Parser(Terms):
         buffer.slot_bias = line.integer("bias") or 0
         buffer.fresh = line.accept("fresh")
         buffer.scratch = line.accept("scratch")
+        buffer.unaligned = line.accept("unaligned")
         buffer.data = line.literal(self.symbol) if line.accept("data") else None
         return buffer
 

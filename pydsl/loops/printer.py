@@ -217,7 +217,7 @@ class _Printer:
         if self.exact:
             text += f" aligned {buffer.alignment}" if buffer.alignment != 1 else ""
             text += f" bias {buffer.slot_bias}" if buffer.slot_bias else ""
-            text += "".join(f" {mark}" for mark in ("fresh", "scratch") if getattr(buffer, mark))
+            text += "".join(f" {mark}" for mark in ("fresh", "scratch", "unaligned") if getattr(buffer, mark))
             text += f" data {self.object(buffer.data)}" if buffer.data is not None else ""
         return text
 
