@@ -262,7 +262,7 @@ def _filter(ev: Evaluator, node: ast.expr) -> bool:
 
 def _list_comprehension(ev: Evaluator, node: ast.ListComp | ast.GeneratorExp) -> Operand:
     first = ev.eval(node.generators[0].iter)  # evaluated outside, as Python does
-    if _is_long(ev, first):
+    if _is_long(ev, first, bool(node.generators[0].ifs)):
         return _collected(ev, node, first)
     items: list[Operand] = []
     _comprehend(ev, node.generators, node, lambda: items.append(ev.eval(node.elt)), first)
@@ -273,14 +273,15 @@ _LONG = 256
 _COLLECTED, _SOURCE = "<collected>", "<source>"
 
 
-def _is_long(ev: Evaluator, source: Operand) -> bool:
-    """Whether a comprehension over this is a loop of the IR: its length is known at run time only, or large."""
+def _is_long(ev: Evaluator, source: Operand, chooses: bool) -> bool:
+    """Whether a comprehension over this is a loop of the IR: its length is known at run time only, or large, or it
+    chooses among the items of an array."""
     items = iterable(ev, source) if isinstance(source, (Grown, Lazy, Value)) else source
     if isinstance(items, range):
         return len(items) > _LONG
     if not isinstance(items, Lazy):
         return False
-    return isinstance(items.length, Value) or items.length > _LONG
+    return chooses or isinstance(items.length, Value) or items.length > _LONG
 
 
 def _collected(ev: Evaluator, node: ast.ListComp | ast.GeneratorExp, first: Operand) -> Operand:

@@ -132,7 +132,7 @@ def test_unknown_name() -> None:
         ("x.sort(order='a')", "sort"),
         ("return np.polynomial.polynomial.polyval(x, [1.0, 2.0])", "polyval"),
         ("class A: pass", "a class defined inside"),
-        ("nonlocal_ = [i for i in x if i > 0]\n    return x", "the condition of a comprehension"),
+        ("nonlocal_ = [i for i in range(3) if x[i] > 0]\n    return x", "the condition of a comprehension"),
         (
             "out = []\n    if x[0] > 0:\n        out.append(None)\n    return out",
             "appended to a list that grows",

@@ -231,3 +231,10 @@ def mean_and_median(x):
         events += 1
     gaps = np.diff(times)
     return np.mean(times), np.sum(gaps), events, times[-1]
+
+
+@program(lambda rng: (rng.random(20),))
+def chosen(x):
+    out = [v for v in x if v > 0.5]
+    pairs = [(i, v) for i, v in enumerate(x) if v < 0.5]
+    return len(out), out, pairs, np.array([v * 2 for v in x if 0.2 < v < 0.8])
