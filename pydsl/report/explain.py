@@ -75,6 +75,7 @@ class Explanation:
     traffic: bytes by kernel, and the least possible.
     plain: what NumPy would allocate.
     times: seconds by stage of the compilation.
+    symbols: dimensions and strides that varied between calls: this version takes them as numbers.
     launches: kernels of a device, with their launch configuration.
     """
 
@@ -92,6 +93,7 @@ class Explanation:
     loops: list[LoopNote]
     checks: list[str]
     times: dict[str, float] = field(default_factory=dict)
+    symbols: list[str] = field(default_factory=list)
     launches: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -126,6 +128,7 @@ def explain(compilation: Compilation) -> Explanation:
         list(_loop_notes(compilation, kernels, namer)),
         _checks(compilation),
         dict(compilation.times),
+        symbols=[symbol.hint for symbol in compilation.function.symbols],
     )
 
 
@@ -243,6 +246,9 @@ def _text(x: Explanation) -> Iterator[str]:
     compiled = f"compiled in {1e3 * total:.1f} ms" if x.times else ""
     if x.place or compiled:
         yield "  " + ", ".join(part for part in (x.place, compiled) if part)
+    if x.symbols:
+        verb = "is" if len(x.symbols) == 1 else "are"
+        yield f"  one version for many sizes: {', '.join(x.symbols)} {verb} known at run time only"
     yield ""
     yield _summary(x)
     for fact in x.kernels:

@@ -76,7 +76,7 @@ def signature(compilation: Compilation) -> str:
     """``decode(boxes: float32[4000, 4], n: int)``, without what was a constant of the compilation."""
     function = compilation.function
     arguments = []
-    for value in function.body.args:
+    for value in function.body.args[: len(function.body.args) - len(function.symbols)]:
         arguments.append(f"{value.hint or '_'}: {names.of_type(value.type)}")
     return f"{function.name}({', '.join(arguments)})"
 
