@@ -67,7 +67,9 @@ class Reductions(Indexing):
         axes = self.normalize_axes(axis, source.tensor.rank)
         if initial is None:
             self.require_elements(kind, source, axes)
-        work = dtypes.FLOAT32 if target == FLOAT16 and kind in ("sum", "prod") else target
+        # fmax and fmin give the same in float32; LLVM's vectoriser fails on their float16 loops
+        wide = target == FLOAT16 and kind in ("sum", "prod", "fmax", "fmin")
+        work = dtypes.FLOAT32 if wide else target
         result = self._reduced(kind, source, axes, work, keepdims)
         if initial is not None:
             result = self.ufunc(_COMBINE[kind], (result, self._initial(initial, work)))

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = Counter(outcome.state for outcome in outcomes)
     print(f"{len(outcomes)} cases: {dict(counts)}, {time.monotonic() - start:.0f} s")
     if options.write:
-        PAGE.write_text(page(outcomes), encoding="utf-8")
+        PAGE.write_text(page(outcomes, options.part), encoding="utf-8")
     return 1 if counts["wrong"] else 0
 
 

@@ -28,10 +28,11 @@ disagree.
 """
 
 
-def page(outcomes: Sequence[Outcome]) -> str:
+def page(outcomes: Sequence[Outcome], part: str = "0/1") -> str:
     """The whole page."""
     counts = Counter(outcome.state for outcome in outcomes)
-    total = f"{len(outcomes)} cases: {counts['ok']} agree, {counts['refused']} refused, {counts['wrong']} disagree."
+    total = "" if part == "0/1" else f"This table is of part {part} of the calls. "
+    total += f"{len(outcomes)} cases: {counts['ok']} agree, {counts['refused']} refused, {counts['wrong']} disagree."
     lines = [_HEAD.format(version=np.__version__, counts=total) + f"| function | {' | '.join(DTYPES)} |"]
     lines.append("|---|" + "---|" * len(DTYPES))
     table: dict[str, dict[str, Counter[str]]] = {}

@@ -208,18 +208,6 @@ def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: Any = "
     return np.ascontiguousarray(np.moveaxis(result, -1, axis))
 
 
-@stands_for(np.matvec)
-def matvec(x1: Any, x2: Any, /) -> Any:
-    """``np.matvec``."""
-    return np.matmul(x1, np.asarray(x2)[..., None])[..., 0]
-
-
-@stands_for(np.vecmat)
-def vecmat(x1: Any, x2: Any, /) -> Any:
-    """``np.vecmat``."""
-    return np.matmul(np.conj(np.asarray(x1))[..., None, :], x2)[..., 0, :]
-
-
 @stands_for(np.real_if_close)
 def real_if_close(a: Any, tol: Any = 100) -> Any:
     """``np.real_if_close`` of what is real already."""
