@@ -44,6 +44,8 @@ class Nest:
 
 Item = Nest | Statement
 
+_LARGE = 1000
+
 
 def build_nests(statements: Sequence[Statement], fuse: bool = True, *, threads: bool = False) -> list[Item]:
     """Groups statements into nests, in an order that respects every conflict.
@@ -272,9 +274,18 @@ def _lane(statement: Statement) -> Var | None:
         for r, e in zip(statement.reduce_vars, statement.reduce_extents, strict=True)
         if not (e.is_const and e.value == 1)
     ]
-    inside = [abs(load.offset.coeff(inner)) for load in statement.loads()]
-    outside = [min((abs(load.offset.coeff(r)) for r in reduced), default=0) for load in statement.loads()]
+    inside = [_step(load.offset, inner) for load in statement.loads()]
+    outside = [min((_step(load.offset, r) for r in reduced), default=0) for load in statement.loads()]
     return inner if inside and sum(inside) < sum(outside) else None
+
+
+def _step(address: Affine, var: Var) -> int:
+    """How far an address moves with a variable; strides that only the run knows are taken as large."""
+    step = abs(address.coeff(var))
+    for symbol, coeff in address.terms:
+        if isinstance(symbol, Product) and symbol.factor is var:
+            step += _LARGE * abs(coeff) * sum(abs(c) for _, c in symbol.stride.terms)
+    return step
 
 
 # --- loop order and placement ---
