@@ -261,10 +261,9 @@ class Scalars(IndexMath):
         finite = self.scalar_op("equal", (value, value), BOOL)
         self.check(finite, ValueError, "cannot convert float NaN to integer")
         type_ = value.scalar
-        if type_.dtype.itemsize > 2:
-            limit = self.constant(float(2**63), type_)
-            small = self.scalar_op("less", (self.scalar_op("absolute", (value,), type_), limit), BOOL)
-            self.check(small, OverflowError, "cannot convert float infinity to integer")
+        limit = self.constant(float("inf") if type_.dtype.itemsize == 2 else float(2**63), type_)
+        small = self.scalar_op("less", (self.scalar_op("absolute", (value,), type_), limit), BOOL)
+        self.check(small, OverflowError, "cannot convert float infinity to integer")
         return self.convert_scalar(value, INDEX)
 
     def select_scalar(self, condition: Operand, a: Operand, b: Operand) -> Operand:

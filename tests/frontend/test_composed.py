@@ -95,3 +95,14 @@ def test_an_unsigned_integer_beyond_64_bits() -> None:
     assert whole(np.array([7], np.uint64)) == 7
     with pytest.raises(OverflowError):
         whole(np.array([2**63], np.uint64))
+
+
+def test_an_infinite_half() -> None:
+    @jit
+    def whole(a: Any) -> Any:
+        return int(a[0])
+
+    assert whole(np.array([-7.5], np.float16)) == -7
+    for wrong, error in ((np.inf, OverflowError), (-np.inf, OverflowError), (np.nan, ValueError)):
+        with pytest.raises(error):
+            whole(np.array([wrong], np.float16))
