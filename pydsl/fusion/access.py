@@ -29,6 +29,21 @@ class Access:
     extents: tuple[Affine, ...]
     whole: bool = False
 
+    def surely_inside(self) -> bool:
+        """Whether every element lies within its buffer, whatever the numbers are that only the run knows."""
+        size = self.buffer.nbytes
+        if self.whole or size is None or not size.is_const:
+            return False
+        ranges: Ranges = {
+            symbol: symbol.bounds for symbol in self.address.symbols() if isinstance(symbol, Var)
+        }
+        for var, extent in zip(self.vars, self.extents, strict=True):
+            if not extent.is_const:
+                return False
+            ranges[var] = (0, extent.value - 1)
+        low, high = self.address.bounds(ranges)
+        return low is not None and low >= 0 and high is not None and high + self.itemsize <= size.value
+
     def region(self) -> Region | None:
         """The accessed elements as a strided region; None where they are not one."""
         if self.whole:

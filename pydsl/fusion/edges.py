@@ -13,7 +13,7 @@ from pydsl.analysis.edges import Edge, EdgeKind, Touch, derive, reduced
 from pydsl.errors import VerificationError
 from pydsl.fusion.access import Access, reads, written
 from pydsl.fusion.dead import used_scalars
-from pydsl.fusion.nests import must_follow
+from pydsl.fusion.nests import guarded, must_follow
 from pydsl.fusion.statement import Statement, StatementKind
 from pydsl.loops.alias import roots
 from pydsl.loops.ir import Buffer, Var
@@ -83,9 +83,7 @@ def _guard_edges(statements: Sequence[Statement]) -> list[Edge]:
 def _guards(first: Statement, second: Statement) -> bool:
     """Whether a check orders the two, memory and scalars left aside."""
     bare_first, bare_second = (Statement(s.kind, buffer=s.buffer, terms=s.terms) for s in (first, second))
-    return must_follow(bare_first, bare_second) or (
-        first.kind is StatementKind.CHECK and any(access.whole for access in reads(second))
-    )
+    return must_follow(bare_first, bare_second) or guarded(first, second)
 
 
 def verify_edges(statements: Sequence[Statement], claimed: Sequence[Edge]) -> None:

@@ -530,14 +530,14 @@ def must_follow(first: Statement, second: Statement, common: tuple[Var, ...] = (
         return True
     if second.kind is StatementKind.CHECK and (_visible(first) or first.kind is StatementKind.CHECK):
         return True
-    if StatementKind.CHECK in (first.kind, second.kind) and _guarded(first, second):
+    if StatementKind.CHECK in (first.kind, second.kind) and guarded(first, second):
         return True
     return any(conflict(_inside(a, common), _inside(b, common)) for a, b in _conflicting(first, second))
 
 
-def _guarded(first: Statement, second: Statement) -> bool:
-    """A check guards the loads at loaded indices that come after it."""
-    return first.kind is StatementKind.CHECK and any(r.whole for r in reads(second))
+def guarded(first: Statement, second: Statement) -> bool:
+    """A check guards the loads after it that may lie outside of their memory where it fails."""
+    return first.kind is StatementKind.CHECK and not all(r.surely_inside() for r in reads(second))
 
 
 def _inside(access: Access, common: tuple[Var, ...]) -> Access:

@@ -227,7 +227,6 @@ def test_errors_of_the_function(cuda: Driver) -> None:
     assert (host == 1).all()
 
 
-@pytest.mark.xfail(strict=False, reason="the load is lowered before its check")
 def test_an_index_out_of_bounds_is_not_an_illegal_access(sim: SimDriver) -> None:
     @jit
     def pick(x: Any, i: int) -> Any:
