@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("pydsl-jit", "numpy", "llvmlite", "numba", "scipy-openblas32")
 
 
@@ -56,11 +57,10 @@ def processor() -> str:
 
 def commit() -> str | None:
     """The commit of the working tree, with a mark if something is changed."""
-    root = Path(__file__).resolve().parent.parent
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=root,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,
@@ -68,3 +68,9 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+def first_message(error: BaseException) -> str:
+    """The class and the first line of an error, with paths as they are in this repository."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0].replace(f'{ROOT}/', '')}"[:200]

@@ -112,9 +112,7 @@ def one_program(
             entry["GB/s"] = record["bytes"] / entry["seconds"] / 1e9
             entry["of copy"] = record["bytes"] / entry["seconds"] / bandwidth
         except Exception as error:  # a peer may lack anything: what it says is the result
-            entry["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[
-                :200
-            ]
+            entry["failed"] = environment.first_message(error)
     return record
 
 
@@ -155,7 +153,7 @@ def viewbench(clock: Clock, sizes: Sequence[str]) -> list[Record]:
                     plain(*clone(args))
                     record["numpy_s"] = time.perf_counter() - start
             except (PydslError, AssertionError, ValueError, TypeError) as error:
-                record["failed"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"[:200]
+                record["failed"] = environment.first_message(error)
             print(view_line(record), flush=True)
     return records
 

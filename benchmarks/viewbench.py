@@ -59,12 +59,6 @@ def other_shapes(case: Case, size: str, step: int) -> Args:
     return case.build(np.random.default_rng(step), **dims)
 
 
-def first_message(error: BaseException) -> str:
-    """The class and the first line of an error."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"[:200]
-
-
 def same_results(case: Case, function: Callable[..., Any], args: Args) -> str:
     """Compares one call with plain NumPy: empty if results and written arguments are equal, else what
     differs.
@@ -80,7 +74,7 @@ def same_results(case: Case, function: Callable[..., Any], args: Args) -> str:
         for i, (g, w) in enumerate(zip(arrays_in(got_args), arrays_in(want_args), strict=True)):
             case.written.check(g, w, f"argument {i}")
     except AssertionError as error:
-        return first_message(error)
+        return environment.first_message(error)
     return ""
 
 
@@ -97,7 +91,7 @@ def measure(case: Case, size: str, rounds: int, seconds: float) -> Record:
             entry["first_s"] = timing.one_call(function, args)
             entry["wrong"] = same_results(case, function, args)
         except Exception as error:
-            entry["failed"] = first_message(error)
+            entry["failed"] = environment.first_message(error)
             continue
         working[name] = function
     for name, value in timing.warm_calls(working, args, rounds, seconds).items():
@@ -118,7 +112,7 @@ def new_shape_calls(
             for args in training:
                 function(*clone(args))
         except Exception as error:
-            record["peers"][name]["new_shapes_failed"] = first_message(error)
+            record["peers"][name]["new_shapes_failed"] = environment.first_message(error)
             del able[name]
     last = TRAINING_SHAPES + NEW_SHAPES
     return timing.single_calls(

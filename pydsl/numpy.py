@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOME = f"{__name__.partition('.')[0]}.jit.arrays"
+_HOME = f"{__name__.partition('.')[0]}.jit.arrays.namespace"
 
 
 def __getattr__(name: str) -> Any:

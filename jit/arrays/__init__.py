@@ -1,6 +1,1 @@
-"""Drop-in arrays: `pydsl.numpy`. `find` and `names` are the namespace."""
-
-from __future__ import annotations
-
-from pydsl.jit.arrays.namespace import find as find
-from pydsl.jit.arrays.namespace import names as names
+"""Drop-in arrays, the home of `pydsl.numpy`: `namespace.find` and `namespace.names` are what it offers."""
