@@ -141,7 +141,11 @@ class Builder(Contractions):
     def _modf(self, operand: Operand) -> tuple[Operand, Operand]:
         """Fraction and whole part, both with the sign of the operand; the fraction of an infinity is 0."""
         dtype = dtypes.resolve(np.modf, (dtypes.promoted(self.as_operand(operand)),))[-1]
-        value = self.cast(self.as_value(self.as_operand(operand)), dtype)
+        value = self.as_value(self.as_operand(operand))
+        if value.is_tensor and value.tensor.dtype != dtype:
+            value = self.ufunc(np.positive, (value,), dtype=dtype)  # a cast would keep the layout
+        else:
+            value = self.cast(value, dtype)
         whole = self.ufunc(np.trunc, (value,))
         infinite = self.ufunc(np.isinf, (value,))
         rest = self.ufunc(np.subtract, (value, whole))

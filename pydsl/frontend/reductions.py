@@ -221,7 +221,7 @@ class Reductions(Indexing):
             flat = self.ravel(source)
             chosen = 0
         else:
-            chosen = self.normalize_axis(axis, rank) if rank else 0
+            chosen = self.normalize_axis(axis, rank or 1)
             flat = source if rank else self.ravel(source)
         self.require_elements(kind, flat, (chosen,))
         result = self._reduced(kind, flat, (chosen,), dtypes.INT64, False)

@@ -279,6 +279,6 @@ def part(b: Builder, value: Operand, imaginary: bool) -> Operand:
     if not imaginary:
         return operand
     shape = operand.tensor.shape
-    zeros = b.allocate(shape, operand.tensor.dtype, b.named_order("K", shape, operand))
+    zeros = b.allocate(shape, operand.tensor.dtype, b.named_order("A", shape, operand))
     b.store(zeros, 0)
     return b.mark_read_only(zeros, zeros)

@@ -315,27 +315,54 @@ def cumprod(b: Builder, a: Operand, axis: Operand = None, dtype: Any = None, out
     return _scan(b, np.multiply, "prod", a, axis, dtype, out)
 
 
+@handles(np.nancumsum)
+def nancumsum(
+    b: Builder, a: Operand, axis: Operand = None, dtype: Any = None, out: Operand = None
+) -> Operand:
+    """``np.nancumsum``."""
+    return _scan(b, np.add, "sum", _copy_without_nan(b, a, 0), axis, dtype, out)
+
+
+@handles(np.nancumprod)
+def nancumprod(
+    b: Builder, a: Operand, axis: Operand = None, dtype: Any = None, out: Operand = None
+) -> Operand:
+    """``np.nancumprod``."""
+    return _scan(b, np.multiply, "prod", _copy_without_nan(b, a, 1), axis, dtype, out)
+
+
+def _copy_without_nan(b: Builder, a: Operand, neutral: float) -> Value:
+    """A copy laid out like the array, with another value for NaN; integers as they are."""
+    value = b.reducible(a)
+    return b.kept_layout(_without_nan(b, value, neutral), value)
+
+
 def _scan(
     b: Builder, ufunc: np.ufunc, kind: str, a: Operand, axis: Operand, dtype: Any, out: Operand
 ) -> Operand:
     value = b.reducible(a)
     if axis is None or not value.tensor.rank:
-        value, axis = b.ravel(value), 0
+        value, axis = b.ravel(value), 0 if axis is None else axis
     along = b.normalize_axis(axis, value.tensor.rank)
     target = b.result_dtype(kind, value.tensor.dtype, None if dtype is None else dtypes.as_dtype(dtype))
-    result = scanned(b, ufunc, b.cast(value, target), along)
+    result = scanned(b, ufunc, b.cast(value, target), along, _walk(value))
     return result if out is None else b.write_out(out, result)
 
 
-def scanned(b: Builder, ufunc: np.ufunc, value: Value, axis: int) -> Value:
-    """A new tensor with the running totals along an axis, laid out like the old one.
+def _walk(value: Value) -> tuple[int, ...]:
+    """The axes as a ufunc walks them, and lays out its result, from slowest to fastest."""
+    return rules.result_axis_order(value.tensor.shape, [(value.tensor.shape, value.tensor.strides)])
+
+
+def scanned(b: Builder, ufunc: np.ufunc, value: Value, axis: int, order: tuple[int, ...]) -> Value:
+    """A new tensor with the running totals along an axis, its axes in ``order`` from slowest to fastest.
 
     The axes before and after it are folded.
     """
-    order = rules.keep_order(value.tensor.shape, value.tensor.strides)
-    if list(order) != sorted(order):
-        result = scanned(b, ufunc, b.transpose(value, order), order.index(axis))
-        return b.transpose(result, [order.index(k) for k in range(len(order))])
+    ascending = tuple(range(len(order)))
+    if order != ascending:
+        result = scanned(b, ufunc, b.transpose(value, order), order.index(axis), ascending)
+        return b.transpose(result, [order.index(k) for k in ascending])
     shape = value.tensor.shape
     result = b.allocate(shape, value.tensor.dtype)
     outer, inner = b.product_index(shape[:axis]), b.product_index(shape[axis + 1 :])
@@ -385,7 +412,8 @@ def ufunc_accumulate(
     )
     if ufunc.nin != 2 or loop[0] != loop[-1]:
         raise Unsupported(f"np.{ufunc.__name__}.accumulate of {dtype_in}")
-    result = scanned(b, ufunc, b.cast(value, loop[-1]), b.normalize_axis(axis, value.tensor.rank))
+    along = b.normalize_axis(axis, value.tensor.rank)
+    result = scanned(b, ufunc, b.cast(value, loop[-1]), along, _walk(value))
     return result if out is None else b.write_out(out, result)
 
 

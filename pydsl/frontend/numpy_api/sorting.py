@@ -272,7 +272,7 @@ def _run_starts(b: Builder, ordered: Value) -> Value:
 
 def _running_count(b: Builder, mask: Value) -> Value:
     from_mask = b.cast(mask, dtypes.INT64)
-    return scanned(b, np.add, from_mask, 0)
+    return scanned(b, np.add, from_mask, 0, (0,))
 
 
 @handles(np.isin)

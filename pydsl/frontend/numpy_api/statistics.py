@@ -125,8 +125,11 @@ def quantile(
     keepdims: bool = False,
 ) -> Operand:
     """``np.quantile`` by linear interpolation, of one number or a list of numbers ``q``."""
-    if b.reducible(a).tensor.dtype.kind == "b":
-        raise NumpyError(TypeError, differences.NO_BOOL)
+    kind = b.reducible(a).tensor.dtype.kind
+    if kind in "bc":
+        raise NumpyError(
+            TypeError, differences.NO_BOOL if kind == "b" else "a must be an array of real numbers"
+        )
     if method != "linear":
         raise Unsupported(f"np.quantile with method={method!r}", "the method 'linear'")
     if out is not None or keepdims or isinstance(axis, (tuple, list)):

@@ -175,8 +175,17 @@ def round_(b: Builder, a: Operand, decimals: Operand = 0, out: Operand = None) -
             rounded = b.call_library(numbers.round_integers, b.reducible(value), places)
             return rounded if out is None else b.write_out(out, rounded)
         if kind == "b" and out is None:  # NumPy gives float16
-            return b.astype(value, np.float16)
+            return b.ufunc(np.positive, (value,), dtype=np.float16)
+        if out is None and isinstance(value, Value) and value.is_tensor:
+            return b.copy(value, "K")
         return b.ufunc(np.positive, (value,), out=out)
+    rounded = _rounded(b, value, places, out)
+    if kind == "c" and out is None and isinstance(value, Value) and value.is_tensor:
+        return b.kept_layout(rounded, value)  # NumPy rounds both parts of a copy
+    return rounded
+
+
+def _rounded(b: Builder, value: Operand, places: int, out: Operand) -> Any:
     if places == 0:
         return b.ufunc(np.rint, (value,), out=out)
     up, down = (np.multiply, np.divide) if places > 0 else (np.divide, np.multiply)
@@ -292,6 +301,8 @@ def nan_to_num(
     if not copy and isinstance(value, Value) and value.is_tensor:
         b.store(value, result)
         return value
+    if isinstance(value, Value) and value.is_tensor:
+        return b.kept_layout(result, value)
     return result
 
 

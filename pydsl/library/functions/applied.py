@@ -41,10 +41,12 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     ndim = result.ndim
     for axis in (axes,) if np.ndim(axes) == 0 else axes:
         place = ndim + axis if axis < 0 else axis
-        found = np.asarray(func(result, place))
-        if found.ndim != ndim:
+        found = func(result, place)
+        if ndim > 0:
+            found = np.asarray(found)
+        if np.ndim(found) != ndim:
             found = np.expand_dims(found, place)
-        if found.ndim != ndim:
+        if np.ndim(found) != ndim:
             raise ValueError("function is not returning an array of the correct shape")
         result = found
     return result

@@ -16,18 +16,6 @@ def _replaced(values: Any, fill: Any) -> Any:
     return np.where(np.isnan(values), values.dtype.type(fill), values)
 
 
-@stands_for(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """``np.nancumsum``."""
-    return np.cumsum(_replaced(np.asanyarray(a), 0), axis=axis, dtype=dtype, out=out)
-
-
-@stands_for(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """``np.nancumprod``."""
-    return np.cumprod(_replaced(np.asanyarray(a), 1), axis=axis, dtype=dtype, out=out)
-
-
 def _arg(found: Any, values: Any, fill: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     array = np.asanyarray(values)
     if array.dtype.kind == "f" and np.isnan(array).all(axis=axis).any():
@@ -124,6 +112,8 @@ def nanquantile(
     values = np.asanyarray(a)
     if values.dtype.kind == "b":
         raise TypeError(NO_BOOL)
+    if values.dtype.kind == "c":
+        raise TypeError("a must be an array of real numbers")
     if values.dtype.kind in "iu":
         values = values.astype(np.float64)
     if np.ndim(q) == 0:

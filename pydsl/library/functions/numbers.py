@@ -34,7 +34,7 @@ def as_floats(values: Any) -> Any:
     """Integers in the floats that NumPy's loops take them in."""
     if values.dtype.kind not in "biu":
         return values
-    return values.astype({1: np.float16, 2: np.float32}.get(values.dtype.itemsize, np.float64))
+    return np.positive(values, dtype={1: np.float16, 2: np.float32}.get(values.dtype.itemsize, np.float64))
 
 
 @stands_for(np.modf)
@@ -51,9 +51,15 @@ def modf(x: Any, /) -> Any:
 def frexp(x: Any, /) -> Any:
     """``np.frexp``."""
     values = as_floats(np.asanyarray(x))
-    if values.dtype == np.float16:
-        part, power = np.frexp(values.astype(np.float32))
-        return part.astype(np.float16), power
+    half = values.dtype == np.float16
+    fraction, exponent = _taken_apart(np.atleast_1d(values.astype(np.float32) if half else values))
+    if half:
+        fraction = fraction.astype(np.float16)
+    return (fraction, exponent) if np.ndim(values) > 0 else (fraction[0], exponent[0])
+
+
+def _taken_apart(values: Any) -> Any:
+    """Fraction and exponent of the elements of an array of one axis or more."""
     if values.dtype == np.float64:
         bits, shift, mask, bias = values.view(np.int64), 52, 2047, 1022
         up, more = 2.0**54, 54

@@ -50,6 +50,8 @@ def correlation_of(longer: Any, shorter: Any, mode: Any) -> Any:
 @stands_for(np.correlate)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     """``np.correlate``."""
+    if np.ndim(a) == 0 or np.ndim(v) == 0:
+        raise ValueError("object of too small depth for desired array")
     first, second = np.atleast_1d(np.asarray(a)), np.atleast_1d(np.asarray(v))
     if first.ndim > 1 or second.ndim > 1:
         raise ValueError("object too deep for desired array")
