@@ -176,12 +176,11 @@ def round_(b: Builder, a: Operand, decimals: Operand = 0, out: Operand = None) -
             return rounded if out is None else b.write_out(out, rounded)
         if kind == "b" and out is None:  # NumPy gives float16
             return b.ufunc(np.positive, (value,), dtype=np.float16)
-        if out is None and isinstance(value, Value) and value.is_tensor:
-            return b.copy(value, "K")
-        return b.ufunc(np.positive, (value,), out=out)
-    rounded = _rounded(b, value, places, out)
-    if kind == "c" and out is None and isinstance(value, Value) and value.is_tensor:
-        return b.kept_layout(rounded, value)  # NumPy rounds both parts of a copy
+        rounded = b.ufunc(np.positive, (value,), out=out)
+    else:
+        rounded = _rounded(b, value, places, out)
+    if kind != "f" and out is None and isinstance(value, Value) and value.is_tensor:
+        return b.kept_layout(rounded, value)  # NumPy copies integers, and rounds both parts of a copy
     return rounded
 
 
