@@ -93,21 +93,6 @@ class Tensors(Scalars):
             fortran = self.is_f_contiguous(like) and not self.is_contiguous(like)
         return tuple(range(rank - 1, -1, -1)) if fortran else tuple(range(rank))
 
-    def kept_layout(self, result: Value, like: Value) -> Value:
-        """A new elementwise result of one tensor, laid out as a copy of that tensor would be.
-
-        A ufunc lays out its result otherwise only where an axis of the tensor is repeated.
-        """
-        if result is like or result.tensor.rank < 2:
-            return result
-        type_ = like.tensor
-        order = self.named_order("K", type_.shape, like)
-        if order == rules.result_axis_order(type_.shape, [(type_.shape, type_.strides)]):
-            return result
-        kept = self.allocate(type_.shape, result.tensor.dtype, order)
-        self.store(kept, result)
-        return kept
-
     def is_contiguous(self, tensor: Value) -> bool:
         type_ = tensor.tensor
         return rules.is_packed(type_.shape, type_.strides, type_.itemsize, self.mul_index)

@@ -33,6 +33,21 @@ class Writes(Views):
         ready = self.for_store(dst, value, dst.tensor.shape, casting)
         self.emit(STORE, (dst, ready))
 
+    def kept_layout(self, result: Value, like: Value) -> Value:
+        """A new elementwise result of one tensor, laid out as a copy of that tensor would be.
+
+        A ufunc lays out its result otherwise only where an axis of the tensor is repeated.
+        """
+        if result is like or result.tensor.rank < 2:
+            return result
+        type_ = like.tensor
+        order = self.named_order("K", type_.shape, like)
+        if order == rules.result_axis_order(type_.shape, [(type_.shape, type_.strides)]):
+            return result
+        kept = self.allocate(type_.shape, result.tensor.dtype, order)
+        self.store(kept, result)
+        return kept
+
     def store_result(self, dst: Value, value: Value) -> None:
         """Write a result of the right shape into an ``out=`` operand (read-only is checked by the caller)."""
         self.emit(STORE, (dst, self.for_store(dst, value, dst.tensor.shape, "unsafe")))
