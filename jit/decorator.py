@@ -12,7 +12,7 @@ import inspect
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydsl import knobs
@@ -39,6 +39,9 @@ Compiler = Callable[[CompileRequest], CompiledSpecialization]
 
 TARGETS = ("cpu", "cuda", "simulator")
 _MOST_MISSES = 4
+_MOST_TILED = 12
+"""A function with long register-tiled products, which need constant sizes, is compiled for at most so many sizes one by
+one (the levels of a picture pyramid) before one version serves all others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,7 +285,9 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
                 if symbolic is None or symbolic in self._rigid:
                     continue
                 # the one that exists has turned this call away
-                return alone if any(c.signature == symbolic for c in existing) else _Samples(symbolic, calls)
+                if any(c.signature == symbolic for c in existing) or _better_exact(existing):
+                    return alone
+                return _Samples(symbolic, calls)
         return alone
 
     def _load(self, result: CompiledSpecialization) -> Any:
@@ -305,6 +310,12 @@ class JitFunction(dispatch.NativeCallable, Generic[P, R]):
         if not new:
             raise InternalCompilerError(f"static leaves {paths} were asked for again", stage="specialization")
         self._statics |= new
+
+
+def _better_exact(existing: Sequence[Compiled]) -> bool:
+    """Whether code for exactly the next sizes is worth its compilation."""
+    tiled = sum(not c.is_symbolic and getattr(c.report, "profits_from_sizes", False) for c in existing)
+    return 0 < tiled < _MOST_TILED
 
 
 dispatch.activate_vectorcall(JitFunction)

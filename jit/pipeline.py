@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydsl import knobs
@@ -35,7 +36,7 @@ from pydsl.jit.llvm.kernel import emit_kernel
 from pydsl.jit.runtime.abi import CompiledSpecialization
 from pydsl.jit.signature import CompileRequest, StaticsNeeded
 from pydsl.loops.cost import estimate
-from pydsl.loops.ir import LoopFunction, Space
+from pydsl.loops.ir import Contract, LoopFunction, Space
 from pydsl.loops.passes.collapse import collapse
 from pydsl.loops.passes.dead_code import remove_unread
 from pydsl.loops.passes.products import bind_products
@@ -45,6 +46,7 @@ from pydsl.loops.passes.unroll import unroll_short
 from pydsl.loops.schedule.auto import ScheduleReport, schedule
 from pydsl.loops.schedule.user import apply_schedule
 from pydsl.loops.verifier import verify as verify_loops
+from pydsl.loops.walk import walk
 from pydsl.lowering.function import Lowered, lower_function
 from pydsl.lowering.memory import MemoryPlan, plan_memory
 from pydsl.transforms.dce import eliminate_dead_code
@@ -52,6 +54,9 @@ from pydsl.transforms.dce import eliminate_dead_code
 if TYPE_CHECKING:
     from pydsl.report.explain import Explanation
     from pydsl.report.graph import Graph
+
+_LONG_NS = 100_000.0
+"""A call that takes so long may pay for a compilation for its sizes alone."""
 
 
 @dataclass
@@ -71,6 +76,11 @@ class Compilation:
     schedule: ScheduleReport
     llvm: str
     times: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def profits_from_sizes(self) -> bool:
+        """Whether long products run in register tiles, which need constant sizes."""
+        return self.loops.cost_ns > _LONG_NS and any(isinstance(s, Contract) for s in walk(self.loops.body))
 
     @property
     def source(self) -> Any:
