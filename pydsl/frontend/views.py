@@ -142,6 +142,8 @@ class Views(Tensors):
             return tensor
         if axis is None:
             axes = tuple([k for k, dim in enumerate(shape) if rules.is_one(dim)])
+            for dim in shape:
+                self._keep_when_squeezed(dim)
         else:
             axes = self.normalize_axes(axis, len(shape))
         message = "cannot select an axis to squeeze out which has size not equal to one"
@@ -149,6 +151,13 @@ class Views(Tensors):
             self.check(self.compare_index("eq", shape[k], ONE), ValueError, message)
         entries = [ZERO if k in axes else SliceEntry(ZERO, 1, dim) for k, dim in enumerate(shape)]
         return self.basic_index(tensor, entries)
+
+    def _keep_when_squeezed(self, dim: Affine) -> None:
+        """The number of dimensions is fixed: one that only the run knows is kept, and must not be 1 then."""
+        if rules.is_one(dim) or self.assume_not_one(dim):
+            return
+        message = "squeeze of a dimension that turned out to be 1 when the function ran; name the axis: squeeze(axis=...)"
+        self.check_supported(self.compare_index("ne", dim, ONE), message)
 
     def flip(self, tensor: Value, axis: Operand = None) -> Value:
         """``np.flip``."""

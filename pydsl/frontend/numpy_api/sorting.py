@@ -325,7 +325,9 @@ def bincount(b: Builder, x: Operand, weights: Operand = None, minlength: Operand
         )
     if not dtypes.can_cast(values.tensor.dtype, dtypes.INT64, "safe"):
         message = f"Cannot cast array data from {values.tensor.dtype!r} to dtype('int64') according to the rule 'safe'"
-        raise NumpyError(TypeError, message)
+        # NumPy casts an array of unsigned integers without elements all the same
+        none = b.compare_index("eq", values.tensor.shape[0], rules.ZERO)
+        b.check(none if values.tensor.dtype.kind == "u" else False, TypeError, message)
     values = b.cast(values, dtypes.INT64)
     floor = b.as_affine(minlength)
     b.check(b.compare_index("ge", floor, rules.ZERO), ValueError, "'minlength' must not be negative")
