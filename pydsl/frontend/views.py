@@ -156,7 +156,9 @@ class Views(Tensors):
         """The number of dimensions is fixed: one that only the run knows is kept, and must not be 1 then."""
         if rules.is_one(dim) or self.assume_not_one(dim):
             return
-        message = "squeeze of a dimension that turned out to be 1 in this run; name the axis: squeeze(axis=...)"
+        message = (
+            "squeeze of a dimension that turned out to be 1 in this run; name the axis: squeeze(axis=...)"
+        )
         self.check_supported(self.compare_index("ne", dim, ONE), message)
 
     def flip(self, tensor: Value, axis: Operand = None) -> Value:
