@@ -263,7 +263,7 @@ class Scalars(IndexMath):
         type_ = value.scalar
         limit = self.constant(float("inf") if type_.dtype.itemsize == 2 else float(2**63), type_)
         small = self.scalar_op("less", (self.scalar_op("absolute", (value,), type_), limit), BOOL)
-        self.check(small, OverflowError, "cannot convert float infinity, or one beyond 64 bits, to integer")
+        self.check(small, OverflowError, "cannot convert float infinity to integer")
         return self.convert_scalar(value, INDEX)
 
     def select_scalar(self, condition: Operand, a: Operand, b: Operand) -> Operand:
