@@ -17,7 +17,7 @@ The host part of a CUDA specialisation is emitted code `i64 @pydsl_kernel(ptr rt
    `IntGuard` of this slot. Who loads the program puts the address of the words there (as a Python int):
    `dataclasses.replace(spec, implicit=(*spec.implicit[:-1], address))`; the native entry then fills the slot as it
    does for any int.
-3. **Driver calls go through the runtime table** under the names of `DRIVER_ENTRIES`, with the C signatures of the CUDA
+3. **Driver calls go through the runtime table** under the names in `table.py`, with the C signatures of the CUDA
    driver API. All of them are given the stream of word 0. A result other than `CUDA_SUCCESS` makes the code call
 
        void cuda_failed(ptr rt, ptr slots, i64 status, i64 place)
@@ -50,21 +50,6 @@ from pydsl.jit.runtime.abi import Specialization
 
 CONTEXT_STREAM, CONTEXT_CUBLAS, CONTEXT_KERNELS = 0, 1, 2
 """Words of the context."""
-
-DRIVER_ENTRIES = (
-    "cuLaunchKernel",
-    "cuMemAllocAsync",
-    "cuMemFreeAsync",
-    "cuMemcpyDtoHAsync_v2",
-    "cuMemcpyHtoDAsync_v2",
-    "cuMemcpyDtoDAsync_v2",
-    "cuMemsetD8Async",
-    "cuStreamSynchronize",
-    "cublasSgemm_v2",
-    "cublasDgemm_v2",
-    "cuda_failed",
-)
-"""Names in the runtime table that the host code loads."""
 
 PLACE_ALLOCATE, PLACE_READ_BACK, PLACE_COPY, PLACE_GEMM = -1, -2, -3, -4
 PLACES = {
